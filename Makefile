@@ -1,0 +1,32 @@
+# crossfade: every command of the project. `make demo` and `make test` do all set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: setup demo test test-full check bench clean sdks
+
+setup: $(STAMP)
+
+# uv where pip can bring it (seconds instead of minutes), plain pip otherwise.
+$(STAMP): pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $(STAMP)
+
+demo: setup
+	@$(BIN)/python -m demo $(ARGS)
+
+check: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy
+
+test: check
+	@$(BIN)/python -m pytest -m "not full" $(ARGS)
+
+test-full: check
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: setup
+	@$(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) .envs out

@@ -1,0 +1,1 @@
+"""Do the answers agree? Pure: normalise, typed differences, signatures."""

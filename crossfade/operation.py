@@ -1,0 +1,103 @@
+"""Operations: API calls free of any provider's wire format."""
+
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+
+class Effect(StrEnum):
+    """What a call may do to the sandbox it names."""
+
+    READ = "read"
+    WRITE = "write"  # sandbox-local, repeatable
+    EXECUTE = "execute"  # runs code: local, external or unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationKind:
+    """What is known of an operation before any call of it is made."""
+
+    name: str
+    effect: Effect
+    tool: str  # the tool a call belongs to when nothing says otherwise
+    paths: tuple[str, ...] = ()  # arguments that name the files the call observes or changes
+    bounded: bool = False  # touches just those paths, so a follower may answer it (twins.md §1)
+    handle: str = ""  # argument whose value lives where it was made: session, pty
+    stream: bool = False  # answered over a websocket
+
+
+def _kinds(*kinds: OperationKind) -> Mapping[str, OperationKind]:
+    return MappingProxyType({kind.name: kind for kind in kinds})
+
+
+_READ, _WRITE, _EXECUTE = Effect.READ, Effect.WRITE, Effect.EXECUTE
+
+# Argument names are part of the contract between fronts and backends; they stand beside each operation.
+OPERATIONS: Mapping[str, OperationKind] = _kinds(
+    # Sandbox lifecycle. create: snapshot, image, name, env, labels, public, target, user, auto_stop_minutes,
+    # auto_archive_minutes, auto_delete_minutes, cpu, memory, disk, metadata -> SandboxInfo
+    OperationKind(name="sandbox.create", effect=_WRITE, tool="lifecycle"),
+    OperationKind(name="sandbox.get", effect=_READ, tool="lifecycle"),  # -> SandboxInfo
+    OperationKind(name="sandbox.list", effect=_READ, tool="lifecycle"),  # labels, limit -> tuple[SandboxInfo, ...]
+    OperationKind(name="sandbox.start", effect=_EXECUTE, tool="lifecycle"),  # -> SandboxInfo
+    OperationKind(name="sandbox.stop", effect=_EXECUTE, tool="lifecycle"),  # -> SandboxInfo
+    OperationKind(name="sandbox.archive", effect=_EXECUTE, tool="lifecycle"),  # -> SandboxInfo
+    OperationKind(name="sandbox.delete", effect=_EXECUTE, tool="lifecycle"),  # -> SandboxInfo
+    OperationKind(name="sandbox.labels", effect=_WRITE, tool="lifecycle"),  # labels -> Mapping[str, str]
+    OperationKind(name="sandbox.interval", effect=_WRITE, tool="lifecycle"),  # kind, minutes -> SandboxInfo
+    OperationKind(name="sandbox.preview", effect=_READ, tool="expose"),  # port -> PreviewLink
+    OperationKind(name="sandbox.ssh", effect=_EXECUTE, tool="lifecycle"),  # verb, minutes -> Mapping
+    OperationKind(name="sandbox.work_dir", effect=_READ, tool="lifecycle"),  # -> str
+    OperationKind(name="sandbox.home_dir", effect=_READ, tool="lifecycle"),  # -> str
+    # Files. Paths are as the client wrote them.
+    OperationKind(name="fs.info", effect=_READ, tool="files", paths=("path",), bounded=True),  # -> FileInfo
+    OperationKind(name="fs.list", effect=_READ, tool="files", paths=("path",), bounded=True),  # -> tuple[FileInfo, ...]
+    OperationKind(name="fs.download", effect=_READ, tool="files", paths=("path",), bounded=True),  # -> Content
+    OperationKind(name="fs.upload", effect=_WRITE, tool="files", paths=("path",), bounded=True),  # body -> None
+    OperationKind(name="fs.mkdir", effect=_WRITE, tool="files", paths=("path",), bounded=True),  # mode (str) -> None
+    OperationKind(name="fs.delete", effect=_WRITE, tool="files", paths=("path",), bounded=True),  # recursive -> None
+    OperationKind(name="fs.chmod", effect=_WRITE, tool="files", paths=("path",), bounded=True),  # mode, owner, group
+    OperationKind(name="fs.move", effect=_WRITE, tool="files", paths=("source", "destination")),  # -> None
+    OperationKind(name="fs.find", effect=_READ, tool="files"),  # path, pattern -> tuple[TextMatch, ...]
+    OperationKind(name="fs.search", effect=_READ, tool="files"),  # path, pattern -> tuple[str, ...]
+    OperationKind(name="fs.replace", effect=_WRITE, tool="files"),  # files, pattern, new_value -> tuple[Replaced, ...]
+    # Processes. exec: command, cwd, env, timeout (s, None = none) -> ExecResult
+    OperationKind(name="process.exec", effect=_EXECUTE, tool="shell"),
+    OperationKind(name="process.code", effect=_EXECUTE, tool="shell"),  # code, language, argv, env, timeout
+    OperationKind(name="session.create", effect=_EXECUTE, tool="shell", handle="session"),  # -> None
+    OperationKind(name="session.list", effect=_READ, tool="shell"),  # -> tuple[SessionInfo, ...]
+    OperationKind(name="session.get", effect=_READ, tool="shell", handle="session"),  # -> SessionInfo
+    OperationKind(name="session.delete", effect=_EXECUTE, tool="shell", handle="session"),  # -> None
+    OperationKind(name="session.exec", effect=_EXECUTE, tool="shell", handle="session"),  # command, run_async
+    OperationKind(name="session.command", effect=_READ, tool="shell", handle="session"),  # command_id -> CommandInfo
+    OperationKind(name="session.logs", effect=_READ, tool="shell", handle="session"),  # command_id -> SessionLogs
+    OperationKind(name="session.follow", effect=_READ, tool="shell", handle="session", stream=True),  # command_id
+    OperationKind(name="session.input", effect=_EXECUTE, tool="shell", handle="session"),  # command_id, data
+    OperationKind(name="pty.create", effect=_EXECUTE, tool="shell", handle="pty"),  # cols, rows, cwd, env -> PtyInfo
+    OperationKind(name="pty.list", effect=_READ, tool="shell"),  # -> tuple[PtyInfo, ...]
+    OperationKind(name="pty.get", effect=_READ, tool="shell", handle="pty"),  # -> PtyInfo
+    OperationKind(name="pty.delete", effect=_EXECUTE, tool="shell", handle="pty"),  # -> None
+    OperationKind(name="pty.resize", effect=_EXECUTE, tool="shell", handle="pty"),  # cols, rows -> PtyInfo
+    OperationKind(name="pty.connect", effect=_EXECUTE, tool="shell", handle="pty", stream=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One call. `sandbox` is the id known to whoever performs it; create and list leave it empty."""
+
+    name: str
+    sandbox: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    body: AsyncIterable[bytes] | bytes | None = None  # fs.upload only
+
+    @property
+    def kind(self) -> OperationKind:
+        return OPERATIONS[self.name]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files the call names, as the client wrote them."""
+        return tuple(str(self.arguments[name]) for name in self.kind.paths if name in self.arguments)

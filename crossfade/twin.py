@@ -1,0 +1,43 @@
+"""Twins: the two sandboxes behind one client-visible sandbox, as kept on disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from crossfade.stage import Origin
+
+
+class FollowerState(StrEnum):
+    """Life of the side that does not hold the seat (twins.md §1)."""
+
+    ABSENT = "absent"
+    CREATING = "creating"
+    FILLING = "filling"
+    JOINED = "joined"
+    DETACHED = "detached"
+    DELETING = "deleting"
+    GONE = "gone"
+    SURVIVOR = "survivor"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinRow:
+    """One twin's durable facts. `dirty` means: the follower may differ."""
+
+    id: str  # client-visible sandbox id
+    routing_key: str
+    seat: Origin = Origin.OLD
+    epoch: int = 0
+    follower: FollowerState = FollowerState.ABSENT
+    dirty: bool = False
+    ids: Mapping[str, str] = field(default_factory=dict)  # origin -> that provider's sandbox id
+    nonce: str = ""  # of the birth, in labels and metadata on both sides
+    organization: str = ""
+    owner: str = ""  # digest of the key that created it
+    held: str = ""  # why it may not move or join; empty when nothing holds it
+    stages: Mapping[str, str] = field(default_factory=dict)  # tool -> stage last seen: the pin
+    handles: Mapping[str, str] = field(default_factory=dict)  # "session:<id>" -> origin where it lives
+    control: Mapping[str, Any] = field(default_factory=dict)  # last control-plane object, secrets left out
+    created_at: float = 0.0  # Unix seconds

@@ -1,0 +1,1 @@
+"""Who should answer? Pure rules: classification, stages, stickiness, coupling, promotion."""

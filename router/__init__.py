@@ -1,0 +1,1 @@
+"""The running proxy: everything that does I/O."""

@@ -1,0 +1,1 @@
+"""One adapter per sandbox provider; all pass one contract test."""

@@ -1,0 +1,1 @@
+"""Daytona as a backend: operations over its control plane and toolbox."""

@@ -1,0 +1,1 @@
+"""E2B as a backend: operations over its control plane and envd, on raw HTTP."""

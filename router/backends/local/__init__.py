@@ -1,0 +1,1 @@
+"""Embedded sandboxes: a directory tree plus processes on this machine. Isolates nothing."""

@@ -1,0 +1,5 @@
+"""Commands: calls."""
+
+import click
+
+commands: list[click.Command] = []

@@ -1,0 +1,5 @@
+"""Commands: config."""
+
+import click
+
+commands: list[click.Command] = []

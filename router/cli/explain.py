@@ -1,0 +1,5 @@
+"""Commands: explain."""
+
+import click
+
+commands: list[click.Command] = []

@@ -1,0 +1,5 @@
+"""Commands: flags."""
+
+import click
+
+commands: list[click.Command] = []

@@ -1,0 +1,5 @@
+"""Commands: report."""
+
+import click
+
+commands: list[click.Command] = []

@@ -1,0 +1,5 @@
+"""Commands: sandbox."""
+
+import click
+
+commands: list[click.Command] = []

@@ -1,0 +1,5 @@
+"""Commands: serve."""
+
+import click
+
+commands: list[click.Command] = []

@@ -1,0 +1,1 @@
+"""Comparators at work: in a process that can be killed."""

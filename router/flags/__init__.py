@@ -1,0 +1,1 @@
+"""Where stages come from; the only folder that knows the LaunchDarkly SDK."""

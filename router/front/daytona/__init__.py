@@ -1,0 +1,1 @@
+"""The Daytona API, spoken to clients: control plane, toolbox, websockets."""

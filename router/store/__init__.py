@@ -1,0 +1,1 @@
+"""Durable records, rollups, twins and flags; the only folder that knows SQL."""
