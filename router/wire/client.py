@@ -1,0 +1,215 @@
+"""The upstream client, on aiohttp for now (docs/decisions): the Upstream port over real connections.
+
+Every setting below answers a pitfall that was measured (facts/stack.md §6.2): no cookie jar, since one replays the first
+caller's Set-Cookie to the next tenant; no redirects, no decompression, no headers of the client's own; the target is
+sent byte for byte; no proxy from the environment.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import SimpleNamespace
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from crossfade.stage import Origin
+from crossfade.upstream import (
+    Headers,
+    Purpose,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamRequest,
+    UpstreamResponse,
+    UpstreamSocket,
+)
+
+_OWN_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+_HEAD_LIMIT = 65_536
+Count = Callable[[Origin, Purpose], None]
+
+
+class HttpUpstream:
+    """Keep-alive connections to any number of origins. `count` hears of every request whose head was sent."""
+
+    def __init__(
+        self, *, count: Count | None = None, connections: int = 1000, idle_close_seconds: float = 15.0
+    ) -> None:
+        self._count = count
+        self._connections = connections
+        self._idle_close_seconds = idle_close_seconds
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(self._head_sent)
+        self._session = aiohttp.ClientSession(
+            # Idle connections go before the origin's own idle timeout, or a request would meet a closing one.
+            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=self._idle_close_seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=_OWN_HEADERS,
+            max_field_size=_HEAD_LIMIT,
+            max_line_size=_HEAD_LIMIT,
+            read_bufsize=262_144,
+            trace_configs=[trace],
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _head_sent(self, _session: object, context: SimpleNamespace, _parameters: object) -> None:
+        sending: _Sending = context.trace_request_ctx
+        sending.sent = True
+        if self._count is not None:
+            self._count(sending.request.origin, sending.request.purpose)
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Returns when the head of the answer is there. Raises UpstreamFailed."""
+        session = self._open_session()
+        sending = _Sending(request)
+        try:
+            response = await session.request(
+                request.method,
+                URL(request.base + request.target, encoded=True),
+                headers=_text(request.headers),
+                data=request.body,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=request.connect_seconds, sock_read=request.idle_seconds
+                ),
+                trace_request_ctx=sending,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UpstreamFailed(_say(request, error), sent=sending.sent) from error
+        return _Response(request, response)
+
+    async def websocket(self, request: UpstreamRequest, subprotocols: Sequence[str] = ()) -> UpstreamSocket:
+        """Returns when the handshake is done. Raises UpstreamFailed or UpstreamRefused."""
+        session = self._open_session()
+        try:
+            socket = await session.ws_connect(
+                URL(request.base + request.target, encoded=True),
+                headers=_text(request.headers),
+                protocols=subprotocols,
+                max_msg_size=0,
+                compress=0,
+                autoping=True,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            self._note(request)
+            raise UpstreamRefused(error.status, _raw(error.headers), b"") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UpstreamFailed(_say(request, error), sent=True) from error
+        self._note(request)
+        return _Socket(socket)
+
+    def _note(self, request: UpstreamRequest) -> None:
+        # aiohttp traces no websocket handshakes with our context; they are counted here.
+        if self._count is not None:
+            self._count(request.origin, request.purpose)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("HttpUpstream is used outside its 'async with'")
+        return self._session
+
+
+class _Sending:
+    """What the trace needs to know of a request under way."""
+
+    __slots__ = ("request", "sent")
+
+    def __init__(self, request: UpstreamRequest) -> None:
+        self.request = request
+        self.sent = False
+
+
+class _Response:
+    def __init__(self, request: UpstreamRequest, response: aiohttp.ClientResponse) -> None:
+        self._request = request
+        self._response = response
+        self.status = response.status
+        self.reason = (response.reason or "").encode("latin-1", "replace")
+        self.headers: Headers = response.raw_headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UpstreamFailed(_say(self._request, error), sent=True) from error
+
+    async def read(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self.chunks():
+            size += len(chunk)
+            if size > limit:
+                await self.close()
+                raise UpstreamFailed(f"{self._request.origin} answered more than {limit} bytes", sent=True)
+            parts.append(chunk)
+        return b"".join(parts)
+
+    async def close(self) -> None:
+        # A response read to its end has given its connection back already; otherwise close() drops the connection.
+        self._response.close()
+
+
+class _Socket:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self.subprotocol = socket.protocol
+        self._reason = ""
+
+    async def send(self, message: str | bytes) -> None:
+        try:
+            if isinstance(message, bytes):
+                await self._socket.send_bytes(message)
+            else:
+                await self._socket.send_str(message)
+        except (ConnectionError, aiohttp.ClientError) as error:
+            raise UpstreamFailed(f"websocket lost: {error}", sent=True) from error
+
+    async def messages(self) -> AsyncIterator[str | bytes]:
+        while True:
+            message = await self._socket.receive()
+            if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                yield message.data
+            elif message.type is aiohttp.WSMsgType.CLOSE:
+                self._reason = message.extra or ""
+                return
+            else:
+                return
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        try:
+            # A peer that never answers the close must not hold us: aiohttp would wait ten seconds.
+            async with asyncio.timeout(2):
+                await self._socket.close(code=code, message=reason.encode()[:120])
+        except (TimeoutError, ConnectionError, aiohttp.ClientError):
+            pass  # gone already
+
+    @property
+    def closed(self) -> tuple[int, str]:
+        return self._socket.close_code or 1006, self._reason
+
+
+def _text(headers: Headers) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+def _raw(headers: object) -> Headers:
+    items = headers.items() if hasattr(headers, "items") else ()
+    return [(str(name).encode("latin-1"), str(value).encode("latin-1")) for name, value in items]
+
+
+def _say(request: UpstreamRequest, error: Exception) -> str:
+    # Never the URL's query or the headers: they may carry tokens.
+    kind = type(error).__name__
+    detail = str(error) if isinstance(error, (aiohttp.ClientConnectorError, OSError)) else ""
+    return f"{request.origin} at {request.base} failed: {kind}{': ' + detail if detail else ''}"
