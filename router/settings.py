@@ -1,1 +1,265 @@
-"""Settings: one TOML file, parsed once into frozen values."""
+"""Settings: one TOML file, parsed once into frozen values; nothing else reads the file or the environment."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+from crossfade.decision import MirrorExecute
+from crossfade.errors import SettingsError
+from crossfade.stage import TOOLS
+
+DEFAULT_FILE = "crossfade.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Where we listen. `public_url` is what clients reach us by; it is written into the addresses we hand out."""
+
+    api: str = "127.0.0.1:8800"
+    admin: str = "127.0.0.1:8801"
+    public_url: str = "http://127.0.0.1:8800"
+    drain_seconds: float = 20.0  # how long calls in flight may finish after SIGTERM
+    body_limit_bytes: int = 1_048_576  # largest JSON body held in memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldOrigin:
+    """The side that serves today: a Daytona-speaking API. `url` ends in /api."""
+
+    kind: str = "daytona"
+    url: str = ""
+    key: str = field(default="", repr=False)  # for work on twins; clients' own keys are relayed, never kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrigin:
+    """The side to move to. `url` and `sandbox_url` are for self-hosted and embedded E2B; the cloud needs neither."""
+
+    kind: str = "e2b"
+    domain: str = "e2b.app"
+    url: str = ""
+    sandbox_url: str = ""
+    key: str = field(default="", repr=False)
+    templates: Mapping[str, str] = field(default_factory=dict)  # snapshot -> template; "*" matches every snapshot
+    user: str = "root"
+    home_dir: str = "/root"
+    work_dir: str = "/workspace"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagSettings:
+    """Where stages come from."""
+
+    source: str = "embedded"
+    seed: int = 20_260_101  # shared by all tools, so that tools of one sandbox move together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """What is copied to the other vendor, and how much of it may wait."""
+
+    eligible_orgs: tuple[str, ...] = ()  # nobody until listed; "*" lists everybody
+    roots: tuple[str, ...] = ("/workspace",)  # directories whose state the follower gets
+    lane_calls: int = 64  # calls waiting to be compared, per sandbox
+    lane_total: int = 2_000  # and in all
+    call_seconds: float = 30.0  # how long a mirrored call may take
+    patience_seconds: float = 2.0  # how long a split call waits for the follower
+    body_limit_bytes: int = 4_194_304  # largest request body kept for the follower
+    settle_seconds: float = 1.0  # quiet time before a dirty follower is settled
+    orphan_grace_seconds: float = 60.0  # after an unknown outcome at the follower, and after a crash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSettings:
+    """Per tool: share of calls compared, and which executes may be repeated on the follower."""
+
+    sample: float = 1.0
+    mirror_execute: MirrorExecute = MirrorExecute.NEVER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Where twins, flags, records and rollups are kept, and for how long."""
+
+    url: str = "sqlite:///crossfade.db"
+    keep_records_days: float = 14.0
+    keep_rollups_days: float = 400.0
+    keep_bytes: int = 5 * 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """OpenTelemetry; nothing is exported while `otlp_endpoint` is empty."""
+
+    otlp_endpoint: str = ""
+    service_name: str = "crossfade"
+    sample: float = 1.0  # share of calls that become a span
+    call_header: bool = True  # answers carry X-Crossfade-Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set; every key has a default but the origins' addresses and keys."""
+
+    listen: Listen = field(default_factory=Listen)
+    old: OldOrigin = field(default_factory=OldOrigin)
+    new: NewOrigin = field(default_factory=NewOrigin)
+    flags: FlagSettings = field(default_factory=FlagSettings)
+    mirror: Mirror = field(default_factory=Mirror)
+    tools: Mapping[str, ToolSettings] = field(default_factory=dict)
+    store: Store = field(default_factory=Store)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    file: str = ""
+
+    def tool(self, name: str) -> ToolSettings:
+        return self.tools.get(name, _DEFAULT_TOOL)
+
+
+_DEFAULT_TOOL = ToolSettings()
+# Section in the file -> (field of Settings, its class).
+SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
+    {
+        "listen": ("listen", Listen),
+        "origins.old": ("old", OldOrigin),
+        "origins.new": ("new", NewOrigin),
+        "flags": ("flags", FlagSettings),
+        "mirror": ("mirror", Mirror),
+        "store": ("store", Store),
+        "telemetry": ("telemetry", TelemetrySettings),
+    }
+)
+_CHOICES = {
+    ("origins.old", "kind"): ("daytona",),
+    ("origins.new", "kind"): ("e2b",),
+    ("flags", "source"): ("embedded",),
+}
+
+
+def load(path: str | None = None) -> Settings:
+    """Read the file named, or $CROSSFADE_CONFIG, or ./crossfade.toml. Raises SettingsError with file and line."""
+    name = path or os.environ.get("CROSSFADE_CONFIG") or DEFAULT_FILE
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        message = f"no settings file '{name}'; write one (docs/settings.md) or name it by --config or CROSSFADE_CONFIG"
+        raise SettingsError(message) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read settings file '{name}': {error}") from None
+    return parse(text, name)
+
+
+def parse(text: str, name: str = "<settings>") -> Settings:
+    """Settings from TOML text. Raises SettingsError naming file, line, key and fix."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name}: not TOML: {error}") from None
+    return _Reader(text, name).settings(tree)
+
+
+class _Reader:
+    def __init__(self, text: str, name: str) -> None:
+        self.lines = text.splitlines()
+        self.name = name
+
+    def settings(self, tree: Mapping[str, Any]) -> Settings:
+        origins = tree.get("origins", {})
+        known = {"listen", "origins", "flags", "mirror", "tools", "store", "telemetry"}
+        self._refuse_unknown(tree, known, "")
+        self._refuse_unknown(origins, {"old", "new"}, "origins")
+        values: dict[str, Any] = {"file": self.name}
+        for section, (attribute, kind) in SECTIONS.items():
+            table: Any = tree
+            for part in section.split("."):
+                table = table.get(part, {}) if isinstance(table, Mapping) else {}
+            values[attribute] = self._section(section, table, kind)
+        values["tools"] = MappingProxyType(self._tools(tree.get("tools", {})))
+        settings = Settings(**values)
+        if not settings.old.url:
+            raise self._error(
+                "origins.old", "url", "is missing; set it to the address of your Daytona API, ending in /api"
+            )
+        return settings
+
+    def _tools(self, table: Mapping[str, Any]) -> dict[str, ToolSettings]:
+        self._refuse_unknown(table, set(TOOLS), "tools")
+        return {name: self._section(f"tools.{name}", value, ToolSettings) for name, value in table.items()}
+
+    def _section(self, section: str, table: Any, kind: type) -> Any:
+        if not isinstance(table, Mapping):
+            raise self._error(section, "", f"must be a table: write [{section}]")
+        hints = get_type_hints(kind)
+        self._refuse_unknown(table, {each.name for each in fields(kind)}, section)
+        return kind(**{key: self._value(section, key, value, hints[key]) for key, value in table.items()})
+
+    def _value(self, section: str, key: str, value: Any, kind: Any) -> Any:
+        if isinstance(value, Mapping) and kind is str:
+            value = self._secret(section, key, value)
+        if (choices := _CHOICES.get((section, key))) and value not in choices:
+            raise self._error(section, key, f"is {value!r}; known: {', '.join(choices)}")
+        if kind is MirrorExecute:
+            if value not in list(MirrorExecute):
+                raise self._error(section, key, f"is {value!r}; known: {', '.join(MirrorExecute)}")
+            return MirrorExecute(value)
+        if kind == tuple[str, ...]:
+            if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+                raise self._error(section, key, 'must be a list of texts, such as ["/workspace"]')
+            return tuple(value)
+        if kind == Mapping[str, str]:
+            if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value.values()):
+                raise self._error(section, key, "must be a table of texts")
+            return MappingProxyType(dict(value))
+        expected = (int, float) if kind is float else kind
+        if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
+            raise self._error(section, key, f"must be {_NAMES.get(kind, kind)}, not {value!r}")
+        if kind in (int, float) and value < 0:
+            raise self._error(section, key, f"must not be negative, but is {value!r}")
+        return value
+
+    def _secret(self, section: str, key: str, value: Mapping[str, Any]) -> str:
+        """`{ env = "NAME" }` or `{ file = "PATH" }`."""
+        if set(value) == {"env"}:
+            variable = str(value["env"])
+            if variable not in os.environ:
+                raise self._error(section, key, f"names the environment variable {variable}, which is not set")
+            return os.environ[variable]
+        if set(value) == {"file"}:
+            try:
+                return Path(str(value["file"])).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise self._error(section, key, f"cannot be read: {error}") from None
+        raise self._error(section, key, 'must be a text, { env = "NAME" } or { file = "PATH" }')
+
+    def _refuse_unknown(self, table: Any, known: set[str], section: str) -> None:
+        if not isinstance(table, Mapping):
+            raise self._error(section, "", f"must be a table: write [{section}]")
+        for key in table:
+            if key not in known:
+                raise self._error(section, key, f"is not a setting; known: {', '.join(sorted(known))}")
+
+    def _error(self, section: str, key: str, problem: str) -> SettingsError:
+        where = ".".join(part for part in (section, key) if part)
+        return SettingsError(f"{self.name}:{self._line(section, key)}: {where} {problem}")
+
+    def _line(self, section: str, key: str) -> int:
+        """Line of the key, or of its section, or 1: tomllib keeps no positions, so the text is searched."""
+        current, section_line = "", 1
+        for number, line in enumerate(self.lines, 1):
+            if header := re.match(r"\s*\[+([^\]]+)\]", line):
+                current = header[1].strip()
+                if current == section or current == f"{section}.{key}":
+                    section_line = number
+            dotted = f"{current}." if current else ""
+            if (assigned := re.match(r"\s*([\w.\"'-]+)\s*=", line)) and (
+                f"{dotted}{assigned[1]}".replace('"', "") == f"{section}.{key}".lstrip(".")
+            ):
+                return number
+        return section_line
+
+
+_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}

@@ -1,8 +1,8 @@
 """The upstream client, on aiohttp for now (docs/decisions): the Upstream port over real connections.
 
-Every setting below answers a pitfall that was measured (facts/stack.md §6.2): no cookie jar, since one replays the first
-caller's Set-Cookie to the next tenant; no redirects, no decompression, no headers of the client's own; the target is
-sent byte for byte; no proxy from the environment.
+Every setting below answers a pitfall that was measured (facts/stack.md §6.2): no cookie jar, since one replays the
+first caller's Set-Cookie to the next tenant; no redirects, no decompression, no headers of the client's own; the
+target is sent byte for byte; no proxy from the environment.
 """
 
 import asyncio
@@ -63,7 +63,9 @@ class HttpUpstream:
             await self._session.close()
 
     async def _head_sent(self, _session: object, context: SimpleNamespace, _parameters: object) -> None:
-        sending: _Sending = context.trace_request_ctx
+        sending: _Sending | None = context.trace_request_ctx
+        if sending is None:
+            return  # a websocket handshake: ws_connect passes no context on
         sending.sent = True
         if self._count is not None:
             self._count(sending.request.origin, sending.request.purpose)
@@ -109,7 +111,6 @@ class HttpUpstream:
         return _Socket(socket)
 
     def _note(self, request: UpstreamRequest) -> None:
-        # aiohttp traces no websocket handshakes with our context; they are counted here.
         if self._count is not None:
             self._count(request.origin, request.purpose)
 
