@@ -1,0 +1,94 @@
+"""What is known of one twin in memory (twins.md §1). Changed only by synchronous code, so that every step is atomic."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from crossfade.stage import Origin
+from crossfade.twin import FollowerState, TwinRow
+from router.twins.paths import any_touching, touching
+
+# A path's stat on the seat when the follower was made equal: (size, modified_ns, mode, is_dir).
+Token = tuple[int, int, int, bool]
+
+
+@dataclass(slots=True, eq=False)
+class OpenCall:
+    """A call admitted and not yet finished."""
+
+    seq: int
+    paths: frozenset[str]
+    mutates: bool
+    unbounded: bool
+    gen: int
+    mutations: int  # Twin.mutations when admitted
+    side: Origin
+    overlapped: bool = False
+    fresh_dirt: frozenset[str] = frozenset()  # paths that were not dirty before this call
+
+
+@dataclass(slots=True, eq=False)
+class Settling:
+    """A settle of one path, or of the whole tree, in flight."""
+
+    path: str
+    overlapped: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Twin:
+    """One seat, one follower. In any doubt the seat wins."""
+
+    row: TwinRow
+    gen: int = 0  # rises with every unbounded call, at admission and at its end
+    clean_gen: int = -1  # the gen at which the trees were last equal
+    hot: bool = False  # processes may be running that change files by themselves
+    mutations: int = 0  # rises with every admitted mutation
+    seq: int = 0
+    dirty_paths: set[str] = field(default_factory=set)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    open: dict[int, OpenCall] = field(default_factory=dict)
+    settling: list[Settling] = field(default_factory=list)
+    handles: dict[str, Origin] = field(default_factory=dict)
+    unusable_until: float = 0.0  # monotonic; the follower may still receive orphaned writes until then
+    suspended_until: float = 0.0  # monotonic; the follower failed and is left alone until then
+    fence: asyncio.Event | None = None  # calls wait for it, at most the fence's patience
+    fence_process: asyncio.Event | None = None  # only process calls wait: the seat may move at birth
+    last_activity: float = 0.0  # monotonic
+    keys: dict[str, float] = field(default_factory=dict)  # digest of an accepted client key -> monotonic, until when
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+    @property
+    def seat(self) -> Origin:
+        return self.row.seat
+
+    @property
+    def joined(self) -> bool:
+        return self.row.follower is FollowerState.JOINED
+
+    def usable(self, now: float) -> bool:
+        """Whether the follower may answer or be written at all."""
+        return self.joined and now >= self.unusable_until and now >= self.suspended_until
+
+    def clean(self, now: float) -> bool:
+        """Whether the trees are known equal but for `dirty_paths`."""
+        return self.gen == self.clean_gen and not self.hot and self.usable(now)
+
+    def known_equal(self, paths: frozenset[str], now: float) -> bool:
+        return self.clean(now) and not any_touching(paths, self.dirty_paths)
+
+    def open_mutations(self, paths: frozenset[str]) -> list[OpenCall]:
+        """Mutations under way that may touch these paths."""
+        return [
+            call for call in self.open.values() if call.mutates and (call.unbounded or any_touching(paths, call.paths))
+        ]
+
+    def drop_tokens(self, paths: frozenset[str]) -> None:
+        for token in [token for token in self.tokens if any(touching(token, path) for path in paths)]:
+            del self.tokens[token]
+
+    def unsettled(self) -> bool:
+        """Whether the follower may differ in anything."""
+        return bool(self.dirty_paths) or self.hot or self.gen != self.clean_gen
