@@ -60,6 +60,8 @@ def admit(twin: Twin, ask: Ask, now: float) -> Go:
     twin.seq += 1
     if ask.mutates:
         _note_mutation(twin, ask, call)
+    elif ask.paths:
+        call.overlapped = bool(twin.open_mutations(ask.paths))
     twin.open[call.seq] = call
     mark = ask.mutates and twin.joined and not twin.row.dirty  # ◆ before the first byte, not before the answer
     return Go(side=side, how=how, call=call, mark_dirty_first=mark, reason=reason)
@@ -96,8 +98,11 @@ def _why_unusable(twin: Twin, now: float) -> str:
 def _note_mutation(twin: Twin, ask: Ask, call: OpenCall) -> None:
     twin.mutations += 1
     for other in twin.open.values():
-        if other.mutates and _meet(call, other):
-            other.overlapped = call.overlapped = True  # ◆ two overlapped writes are never ordered: the path is copied
+        if not _meet(call, other):
+            continue
+        other.overlapped = True  # a read under way may see either value; it is answered, but not compared
+        if other.mutates:
+            call.overlapped = True  # ◆ two overlapped writes are never ordered: the path is copied
     for settling in twin.settling:
         if ask.unbounded or any_touching(ask.paths, (settling.path,)):
             settling.overlapped = call.overlapped = True  # ◆ settles count
@@ -125,8 +130,3 @@ def finish(twin: Twin, call: OpenCall, *, equal: bool) -> None:
     undisturbed = not call.overlapped and call.gen == twin.gen == twin.clean_gen and not twin.hot
     if equal and undisturbed:
         twin.dirty_paths -= call.fresh_dirt
-
-
-def undisturbed_read(twin: Twin, call: OpenCall) -> bool:
-    """Whether no mutation of its footprint was open or admitted while this read ran (twins.md P26)."""
-    return call.mutations == twin.mutations and not twin.open_mutations(call.paths)

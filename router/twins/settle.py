@@ -1,0 +1,187 @@
+"""Settle: make the follower's paths equal to the seat's, by copy. Clients never wait for it; the seat always wins."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome
+from crossfade.results import Content, ExecResult, FileInfo
+from crossfade.stage import Origin
+from crossfade.upstream import Purpose
+from router.twins import scan
+from router.twins.paths import inside
+from router.twins.sides import Sides, discard
+from router.twins.state import Settling, Token, Twin
+
+log = logging.getLogger("crossfade.settle")
+_TRIES = 3
+_SECONDS = 120.0
+
+
+class SettleFailed(Exception):
+    """A side could not be read or written; the twin stays dirty and is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What a full settle did. `clean`: the trees are equal and nothing moved meanwhile."""
+
+    clean: bool
+    copied: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Copies state from seat to follower through the backends."""
+
+    sides: Sides
+    roots: tuple[str, ...]
+
+    async def path(self, twin: Twin, path: str) -> bool:
+        """Make one path equal and keep its token. False: it moved meanwhile (churning), or a call overlapped."""
+        if not inside(path, self.roots):
+            return False
+        settling = Settling(path)
+        twin.settling.append(settling)
+        try:
+            for _ in range(_TRIES):
+                if twin.open_mutations(frozenset((path,))):
+                    return False
+                before = await self._token(twin, path)
+                await self._copy(twin, path, before)
+                after = await self._token(twin, path)
+                if settling.overlapped:
+                    return False
+                if before == after:
+                    twin.dirty_paths.discard(path)
+                    if after is not None:
+                        twin.tokens[path] = after
+                    return True
+            return False
+        finally:
+            twin.settling.remove(settling)
+
+    async def _token(self, twin: Twin, path: str) -> Token | None:
+        outcome = await self._seat(twin, Operation(name="fs.info", arguments={"path": path}))
+        if outcome.status == 404:
+            return None
+        return token_of(_ok(outcome).value)
+
+    async def _copy(self, twin: Twin, path: str, token: Token | None) -> None:
+        if token is None:
+            outcome = await self._follower(
+                twin, Operation(name="fs.delete", arguments={"path": path, "recursive": True})
+            )
+            if outcome.status != 404:
+                _ok(outcome)
+            return
+        size, _, mode, is_dir = token
+        if is_dir:
+            made = Operation(name="fs.mkdir", arguments={"path": path, "mode": f"{mode:o}"})
+            _ok(await self._follower(twin, made))
+        else:
+            await self._copy_bytes(twin, path)
+        set_mode = Operation(name="fs.chmod", arguments={"path": path, "mode": f"{mode:o}", "owner": "", "group": ""})
+        _ok(await self._follower(twin, set_mode))
+
+    async def _copy_bytes(self, twin: Twin, path: str) -> None:
+        source = await self._seat(twin, Operation(name="fs.download", arguments={"path": path}))
+        content = _ok(source).value
+        if not isinstance(content, Content):
+            raise SettleFailed(f"download of a file gave {type(content).__name__}")
+        try:
+            upload = Operation(name="fs.upload", arguments={"path": path}, body=_stream(content))
+            _ok(await self._follower(twin, upload))
+        finally:
+            await discard(source)
+
+    async def everything(self, twin: Twin) -> Settled:
+        """Make all roots equal, deletes included. Raises SettleFailed."""
+        whole = [Settling(root) for root in self.roots]
+        gen, mutations, dirty = twin.gen, twin.mutations, set(twin.dirty_paths)
+        if any(call.mutates for call in twin.open.values()):
+            return Settled(clean=False, copied=0, deleted=0)
+        twin.settling.extend(whole)
+        try:
+            seat, follower = await asyncio.gather(
+                self._scan(twin, twin.seat),
+                self._scan(twin, twin.seat.other),
+            )
+            plan = scan.plan(seat, follower, self.roots)
+            if not plan.empty:
+                await self._apply(twin, plan, mutations)
+            moved = any(settling.overlapped for settling in whole) or twin.mutations != mutations
+            if moved or twin.gen != gen:
+                return Settled(clean=False, copied=len(plan.copy), deleted=len(plan.delete))
+            # Paths outside the roots stay dirty: the seat answers them.
+            twin.dirty_paths -= {path for path in dirty if inside(path, self.roots)}
+            if not twin.hot:
+                twin.clean_gen = gen
+            return Settled(clean=True, copied=len(plan.copy), deleted=len(plan.delete))
+        finally:
+            for settling in whole:
+                twin.settling.remove(settling)
+
+    async def _apply(self, twin: Twin, plan: scan.Plan, mutations: int) -> None:
+        await self._run(twin, scan.script(plan, None), mutations)
+        for path in plan.copy:
+            # A write admitted since the scan began may be newer than what we read: leave the rest to the next round.
+            if twin.mutations != mutations:
+                return
+            await self._copy_bytes(twin, path)
+        await self._run(twin, scan.script(None, plan), mutations)
+
+    async def _run(self, twin: Twin, text: str, mutations: int) -> None:
+        if not text or twin.mutations != mutations:
+            return
+        operation = Operation(name="process.exec", arguments={"command": text, "cwd": "/", "env": {}, "timeout": None})
+        result = _ok(await self._follower(twin, operation)).value
+        if not isinstance(result, ExecResult) or result.exit_code != 0:
+            raise SettleFailed(f"follower could not apply changes: {result!r:.300}")
+
+    async def _scan(self, twin: Twin, origin: Origin) -> dict[str, scan.Entry]:
+        arguments = {"command": scan.command(self.roots), "cwd": "/", "env": {}, "timeout": None}
+        outcome = await self.sides.perform(
+            twin, origin, Operation(name="process.exec", arguments=arguments), Purpose.SETTLE, seconds=_SECONDS
+        )
+        result = _ok(outcome).value
+        if not isinstance(result, ExecResult):
+            raise SettleFailed("scan gave no output")
+        try:
+            return dict(scan.read(result.output))
+        except ValueError as error:
+            raise SettleFailed(str(error)) from None
+
+    async def _seat(self, twin: Twin, operation: Operation) -> Outcome:
+        return await self.sides.perform(twin, twin.seat, operation, Purpose.SETTLE, seconds=_SECONDS)
+
+    async def _follower(self, twin: Twin, operation: Operation) -> Outcome:
+        return await self.sides.perform(twin, twin.seat.other, operation, Purpose.SETTLE, seconds=_SECONDS)
+
+
+def token_of(info: FileInfo) -> Token:
+    """What a validated read compares: (size, modified ns, mode, is_dir)."""
+    return (0 if info.is_dir else info.size, info.modified_ns, info.mode, info.is_dir)
+
+
+def _ok(outcome: Outcome) -> Outcome:
+    if not outcome.ok:
+        raise SettleFailed(f"{outcome.origin}: {outcome.status} {outcome.code}: {outcome.message}"[:300])
+    return outcome
+
+
+async def _stream(content: Content) -> AsyncIterator[bytes]:
+    async for chunk in content.stream:
+        yield chunk
+
+
+def rejoin(twin: Twin) -> None:
+    """After a crash or a detached time: nothing the follower holds is trusted until a full settle."""
+    twin.gen += 1
+    twin.clean_gen = -1
+    twin.hot = True
+    twin.tokens.clear()
+    twin.row = replace(twin.row, dirty=True)

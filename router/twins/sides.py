@@ -1,0 +1,49 @@
+"""The two sides of twins: each origin's backend, addressed by the twin instead of by its own sandbox id."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome, refused, unknown
+from crossfade.ports import Backend, Channel, Clock
+from crossfade.results import Content
+from crossfade.stage import Origin
+from crossfade.upstream import Purpose
+from router.twins.state import Twin
+
+
+@dataclass(slots=True)
+class Sides:
+    """Performs operations on either side of a twin."""
+
+    backends: Mapping[Origin, Backend]
+    clock: Clock
+
+    async def perform(
+        self, twin: Twin, origin: Origin, operation: Operation, purpose: Purpose, *, seconds: float | None = None
+    ) -> Outcome:
+        """Carry it out there. Past `seconds` the outcome is unknown: it may still land."""
+        there = twin.row.ids.get(origin)
+        if not there:
+            return refused(404, "NOT_FOUND", f"sandbox {twin.id} has no {origin} side")
+        started = self.clock.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                outcome = await self.backends[origin].perform(replace(operation, sandbox=there), purpose)
+        except TimeoutError:
+            outcome = unknown(f"{origin} did not answer {operation.name} within {seconds:g} s", status=504)
+        return replace(outcome, origin=origin, seconds=self.clock.monotonic() - started)
+
+    async def open(self, twin: Twin, origin: Origin, operation: Operation, purpose: Purpose) -> Channel | Outcome:
+        """Open a stream there."""
+        there = twin.row.ids.get(origin)
+        if not there:
+            return refused(404, "NOT_FOUND", f"sandbox {twin.id} has no {origin} side")
+        return await self.backends[origin].open(replace(operation, sandbox=there), purpose)
+
+
+async def discard(outcome: Outcome) -> None:
+    """Let go of an outcome's unread content."""
+    if isinstance(outcome.value, Content) and (close := getattr(outcome.value.stream, "aclose", None)):
+        await close()
