@@ -78,7 +78,7 @@ class Settler:
             if outcome.status != 404:
                 _ok(outcome)
             return
-        size, _, mode, is_dir = token
+        _, _, mode, is_dir = token
         if is_dir:
             made = Operation(name="fs.mkdir", arguments={"path": path, "mode": f"{mode:o}"})
             _ok(await self._follower(twin, made))
@@ -137,15 +137,13 @@ class Settler:
     async def _run(self, twin: Twin, text: str, mutations: int) -> None:
         if not text or twin.mutations != mutations:
             return
-        operation = Operation(name="process.exec", arguments={"command": text, "cwd": "/", "env": {}, "timeout": None})
-        result = _ok(await self._follower(twin, operation)).value
+        result = _ok(await self._follower(twin, shell(text))).value
         if not isinstance(result, ExecResult) or result.exit_code != 0:
             raise SettleFailed(f"follower could not apply changes: {result!r:.300}")
 
     async def _scan(self, twin: Twin, origin: Origin) -> dict[str, scan.Entry]:
-        arguments = {"command": scan.command(self.roots), "cwd": "/", "env": {}, "timeout": None}
         outcome = await self.sides.perform(
-            twin, origin, Operation(name="process.exec", arguments=arguments), Purpose.SETTLE, seconds=_SECONDS
+            twin, origin, shell(scan.command(self.roots)), Purpose.SETTLE, seconds=_SECONDS
         )
         result = _ok(outcome).value
         if not isinstance(result, ExecResult):
@@ -160,6 +158,11 @@ class Settler:
 
     async def _follower(self, twin: Twin, operation: Operation) -> Outcome:
         return await self.sides.perform(twin, twin.seat.other, operation, Purpose.SETTLE, seconds=_SECONDS)
+
+
+def shell(text: str) -> Operation:
+    """Shell text to run as our own work."""
+    return Operation(name="process.exec", arguments={"command": text, "cwd": "/", "env": {}, "timeout": None})
 
 
 def token_of(info: FileInfo) -> Token:

@@ -1,6 +1,7 @@
 """What is known of one twin in memory (twins.md §1). Changed only by synchronous code, so that every step is atomic."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 from crossfade.stage import Origin
@@ -53,6 +54,7 @@ class Twin:
     suspended_until: float = 0.0  # monotonic; the follower failed and is left alone until then
     fence: asyncio.Event | None = None  # calls wait for it, at most the fence's patience
     fence_process: asyncio.Event | None = None  # only process calls wait: the seat may move at birth
+    baseline: Counter[str] | None = None  # processes at birth; None: not known, so hot never falls
     last_activity: float = 0.0  # monotonic
     keys: dict[str, float] = field(default_factory=dict)  # digest of an accepted client key -> monotonic, until when
 

@@ -1,0 +1,106 @@
+"""Birth: the follower of a new sandbox is made in the background and never delays or fails the client's create."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossfade.operation import Operation
+from crossfade.results import ExecResult, SandboxInfo
+from crossfade.stage import Origin
+from crossfade.twin import FollowerState
+from crossfade.upstream import Purpose
+from router.twins import probe
+from router.twins.registry import Registry
+from router.twins.settle import SettleFailed, Settler, shell
+from router.twins.sides import Sides
+from router.twins.state import Twin
+
+log = logging.getLogger("crossfade.birth")
+FENCE_SECONDS = 2.0
+_CREATE_SECONDS = 120.0
+
+
+@dataclass(slots=True)
+class Births:
+    """Makes followers, and moves the seat to new at birth where every process tool's flag asks for it."""
+
+    registry: Registry
+    sides: Sides
+    settler: Settler
+
+    async def make_follower(self, twin: Twin, arguments: Mapping[str, Any], *, move_seat: bool) -> None:
+        """Create the other side. Any failure leaves the sandbox on its seat, with the reason."""
+        if move_seat:
+            twin.fence_process = asyncio.Event()
+        try:
+            # The durable intent goes first: after a crash the nonce finds what was made (P16).
+            await self.registry.change(twin, follower=FollowerState.CREATING)
+            there = twin.seat.other
+            ids = await self._create(twin, there, arguments)
+            if ids is None:
+                return
+            if twin.row.follower is not FollowerState.CREATING:
+                # Deleted while we created (P17): the tombstone must know what to delete.
+                await self.registry.change(twin, ids=ids)
+                return
+            await self.registry.change(twin, ids=ids, follower=FollowerState.JOINED)
+            if move_seat:
+                await self._move_seat(twin)
+        finally:
+            if twin.fence_process is not None:
+                twin.fence_process.set()
+                twin.fence_process = None
+
+    async def _create(self, twin: Twin, there: Origin, arguments: Mapping[str, Any]) -> dict[str, str] | None:
+        metadata = {"crossfade_key": twin.row.routing_key, "crossfade_nonce": twin.row.nonce, "dt_id": twin.id}
+        create = Operation(name="sandbox.create", arguments={**arguments, "metadata": metadata})
+        backend = self.sides.backends[there]
+        try:
+            async with asyncio.timeout(_CREATE_SECONDS):
+                outcome = await backend.perform(create, Purpose.KEEPER)
+        except TimeoutError:
+            await self._hold(twin, f"{there} did not create within {_CREATE_SECONDS:g} s")
+            return None
+        if not outcome.ok or not isinstance(outcome.value, SandboxInfo):
+            await self._hold(twin, f"{there} refused to create: {outcome.status} {outcome.message}"[:200])
+            return None
+        return {**twin.row.ids, there: outcome.value.id}
+
+    async def _hold(self, twin: Twin, reason: str) -> None:
+        log.warning("follower not made", extra={"sandbox": twin.id, "reason": reason})
+        if twin.row.follower is FollowerState.CREATING:
+            await self.registry.change(twin, follower=FollowerState.ABSENT, held=reason)
+
+    async def _move_seat(self, twin: Twin) -> None:
+        """At birth only: nothing has run yet, so nothing but files can be left behind."""
+        if twin.gen != 0 or twin.handles:
+            await self.registry.change(twin, held="a process started before new was ready at birth")
+            return
+        twin.fence = asyncio.Event()
+        try:
+            async with asyncio.timeout(FENCE_SECONDS):
+                while any(call.mutates for call in twin.open.values()):
+                    await asyncio.sleep(0.005)
+                settled = await self.settler.everything(twin)
+            if not settled.clean or twin.gen != 0:
+                await self.registry.change(twin, held="a call came in while the seat was to move at birth")
+                return
+            # The commit point: until this row is on disk the seat is where it was.
+            await self.registry.change(twin, seat=twin.seat.other, epoch=twin.row.epoch + 1)
+            twin.tokens.clear()
+        except (TimeoutError, SettleFailed) as error:
+            reason = str(error) or f"the trees were not equal within {FENCE_SECONDS:g} s"
+            await self.registry.change(twin, held=f"seat did not move at birth: {reason}"[:200])
+        finally:
+            twin.fence.set()
+            twin.fence = None
+
+    async def baseline(self, twin: Twin) -> None:
+        """Learn which processes a sandbox is born with. Without it a twin that ran something stays hot."""
+        if twin.gen != 0:
+            return
+        outcome = await self.sides.perform(twin, twin.seat, shell(probe.COMMAND), Purpose.KEEPER, seconds=10)
+        if outcome.ok and isinstance(outcome.value, ExecResult) and twin.gen == 0:
+            twin.baseline = probe.processes(outcome.value.output)

@@ -1,0 +1,195 @@
+"""The keeper: settles twins when they are quiet, deletes both sides, keeps followers alive. Off the answering path."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from crossfade.operation import Operation
+from crossfade.results import ExecResult
+from crossfade.stage import Origin
+from crossfade.twin import FollowerState
+from crossfade.upstream import Purpose
+from router import tasks
+from router.twins import probe
+from router.twins.lane import Lanes
+from router.twins.registry import Registry
+from router.twins.settle import SettleFailed, Settler, shell
+from router.twins.sides import Sides
+from router.twins.state import Twin
+
+log = logging.getLogger("crossfade.keeper")
+_RETRIES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
+Extend = Callable[[str], Awaitable[None]]
+
+
+@dataclass(slots=True, eq=False)
+class Keeper:
+    """Background care of twins."""
+
+    registry: Registry
+    sides: Sides
+    settler: Settler
+    lanes: Lanes
+    quiet_seconds: float
+    stopping: bool = False
+    settling: set[str] = field(default_factory=set)
+    failures: dict[str, int] = field(default_factory=dict)
+    parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+
+    def settle_soon(self, twin: Twin) -> None:
+        """Settle it once its lane is empty and it was quiet for a while. At most one is scheduled."""
+        if twin.id in self.settling or not twin.joined or self.stopping:
+            return
+        self.settling.add(twin.id)
+        tasks.spawn(self._settle_when_quiet(twin), name=f"settle {twin.id}")
+
+    def fill_soon(self, twin: Twin, path: str) -> None:
+        """Copy one path that was asked for and missing."""
+        if twin.joined and not self.stopping:
+            tasks.spawn(self._fill(twin, path), name=f"fill {twin.id}")
+
+    async def _fill(self, twin: Twin, path: str) -> None:
+        async with self.parallel:
+            if self.lanes.busy(twin):
+                return
+            with contextlib.suppress(SettleFailed):
+                await self.settler.path(twin, path)
+
+    async def _settle_when_quiet(self, twin: Twin) -> None:
+        again = False
+        try:
+            while True:
+                now = self.sides.clock.monotonic()
+                wait = max(
+                    twin.last_activity + self.quiet_seconds - now,
+                    twin.unusable_until - now,
+                    twin.suspended_until - now,
+                )
+                if wait <= 0 and not self.lanes.busy(twin):
+                    break
+                await asyncio.sleep(max(wait, 0.05))
+                if not self._alive(twin):
+                    return
+            again = not await self.settle_now(twin)
+        finally:
+            self.settling.discard(twin.id)
+        if again and self._alive(twin):
+            self.settle_soon(twin)
+
+    def _alive(self, twin: Twin) -> bool:
+        return twin.joined and not self.stopping and self.registry.get(twin.id) is twin
+
+    async def settle_now(self, twin: Twin) -> bool:
+        """One round. True: nothing is left to do until the next mutation."""
+        async with self.parallel:
+            self.lanes.hold(twin, True)
+            try:
+                await self._probe(twin)
+                gen = twin.gen
+                settled = await self.settler.everything(twin)
+            except SettleFailed as error:
+                self._failed(twin, str(error))
+                return False
+            finally:
+                self.lanes.hold(twin, False)
+        self.failures.pop(twin.id, None)
+        if not settled.clean:
+            # Something moved meanwhile: another round once it is quiet again.
+            twin.last_activity = max(twin.last_activity, self.sides.clock.monotonic())
+            return False
+        if twin.gen == gen:
+            self.lanes.settled(twin)
+        if twin.clean(self.sides.clock.monotonic()) and not twin.dirty_paths and twin.row.dirty:
+            await self.registry.mark_clean(twin)
+        return True
+
+    def _failed(self, twin: Twin, reason: str) -> None:
+        count = self.failures.get(twin.id, 0)
+        self.failures[twin.id] = count + 1
+        delay = _RETRIES_SECONDS[min(count, len(_RETRIES_SECONDS) - 1)]
+        twin.suspended_until = max(twin.suspended_until, self.sides.clock.monotonic() + delay)
+        log.warning("settle failed", extra={"sandbox": twin.id, "reason": reason, "retry_seconds": delay})
+
+    async def _probe(self, twin: Twin) -> None:
+        """Let `hot` fall when nothing runs that was not there at birth."""
+        idle = not twin.handles and not any(call.unbounded for call in twin.open.values())
+        if not twin.hot or twin.baseline is None or not idle:
+            return
+        gen = twin.gen
+        outcome = await self.sides.perform(twin, twin.seat, shell(probe.COMMAND), Purpose.KEEPER, seconds=10)
+        if not (outcome.ok and isinstance(outcome.value, ExecResult)):
+            return
+        if twin.gen == gen and probe.quiet(probe.processes(outcome.value.output), twin.baseline):
+            twin.hot = False
+            twin.gen += 1  # ◆ what ran until now may have written after the last look
+
+    async def before_active(self, twin: Twin) -> None:
+        """A passive follower is about to answer: end the processes the lane left there (I2), then settle."""
+        lane = self.lanes.of(twin)
+        if lane.tainted:
+            for handle in sorted(lane.handles):
+                kind, _, name = handle.partition(":")
+                operation = Operation(name=f"{kind}.delete", arguments={kind: name})
+                await self.sides.perform(twin, twin.seat.other, operation, Purpose.KEEPER, seconds=10)
+            lane.handles.clear()
+            await self.sides.perform(twin, twin.seat.other, shell(probe.END_SHADOWS), Purpose.KEEPER, seconds=10)
+            lane.tainted = False
+        self.settle_soon(twin)
+
+    async def detach(self, twin: Twin, reason: str) -> None:
+        """The follower gets no more state; what it holds goes stale (P29)."""
+        if twin.joined:
+            self.lanes.forget(twin, reason)
+            await self.registry.change(twin, follower=FollowerState.DETACHED, dirty=True)
+
+    async def attach(self, twin: Twin) -> None:
+        """A detached follower is wanted again: trusted in nothing until settled."""
+        if twin.row.follower is FollowerState.DETACHED:
+            twin.gen += 1
+            twin.clean_gen = -1
+            twin.tokens.clear()
+            await self.registry.change(twin, follower=FollowerState.JOINED)
+            self.settle_soon(twin)
+
+    async def deleting(self, twin: Twin) -> None:
+        """The durable tombstone, before either side is deleted."""
+        self.lanes.forget(twin, "sandbox deleted")
+        await self.registry.change(twin, follower=FollowerState.DELETING, epoch=twin.row.epoch + 1)
+
+    def delete_rest(self, twin: Twin, done: Origin | None) -> None:
+        """Delete the other side until it is gone, however long that takes."""
+        tasks.spawn(self._delete_rest(twin, done), name=f"delete {twin.id}")
+
+    async def _delete_rest(self, twin: Twin, done: Origin | None) -> None:
+        attempt = 0
+        while not self.stopping:
+            left = [Origin(origin) for origin in twin.row.ids if origin != done]
+            outcomes = [
+                await self.sides.perform(twin, origin, Operation(name="sandbox.delete"), Purpose.KEEPER, seconds=60)
+                for origin in left
+            ]
+            if all(outcome.ok or outcome.status == 404 for outcome in outcomes):
+                await self.registry.remove(twin)
+                return
+            delay = _RETRIES_SECONDS[min(attempt, len(_RETRIES_SECONDS) - 1)]
+            attempt += 1
+            log.warning("delete not done", extra={"sandbox": twin.id, "attempt": attempt, "retry_seconds": delay})
+            await asyncio.sleep(delay)
+
+    async def resume(self) -> None:
+        """After a start: go on with deletes, and settle what is dirty."""
+        for twin in self.registry:
+            if twin.row.follower is FollowerState.DELETING:
+                self.delete_rest(twin, None)
+            elif twin.row.dirty:
+                self.settle_soon(twin)
+
+    async def drain(self, seconds: float) -> None:
+        """Settle what can be settled before the process goes; the rest stays marked dirty on disk."""
+        self.stopping = True
+        dirty = [twin for twin in self.registry if twin.joined and twin.row.dirty and not twin.open]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(self.settle_now(twin) for twin in dirty), return_exceptions=True)

@@ -1,0 +1,95 @@
+"""All twins: loaded at start, changed on disk before they are changed for calls."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from crossfade.ports import Clock, Twins
+from crossfade.stage import Origin
+from crossfade.twin import FollowerState, TwinRow
+from router.twins.settle import rejoin
+from router.twins.state import Twin
+
+_DEAD = (FollowerState.GONE,)
+
+
+@dataclass(slots=True, eq=False)
+class Registry:
+    """Twins by client-visible id. `rows` is where they are kept."""
+
+    rows: Twins
+    clock: Clock
+    orphan_grace_seconds: float
+    twins: dict[str, Twin] = field(default_factory=dict)
+
+    async def load(self) -> None:
+        """Read every row. Dirty twins restart with nothing trusted on the follower; the seat serves at once."""
+        for row in await self.rows.load():
+            if row.follower in _DEAD:
+                continue
+            twin = Twin(row=row, last_activity=self.clock.monotonic())
+            twin.handles = {handle: Origin(origin) for handle, origin in row.handles.items()}
+            if row.dirty or row.follower is not FollowerState.JOINED:
+                rejoin(twin)
+                # Requests of the router that died may still land there (P9).
+                twin.unusable_until = self.clock.monotonic() + self.orphan_grace_seconds
+            else:
+                twin.clean_gen = twin.gen
+            self.twins[row.id] = twin
+
+    def get(self, sandbox: str) -> Twin | None:
+        return self.twins.get(sandbox)
+
+    def __iter__(self) -> Iterator[Twin]:
+        return iter(list(self.twins.values()))
+
+    def __len__(self) -> int:
+        return len(self.twins)
+
+    def add(
+        self, sandbox: str, *, key: str, organization: str, owner: str, stages: Mapping[str, str], ids: Mapping[str, str],
+        created_at: float, seat: Origin = Origin.OLD, control: Mapping[str, Any] | None = None, nonce: str = "",
+    ) -> Twin:  # fmt: skip
+        """A newborn twin, known to calls from now on; `save` makes it durable. Dirty until first settled."""
+        row = TwinRow(
+            id=sandbox,
+            routing_key=key,
+            organization=organization,
+            owner=owner,
+            stages=dict(stages),
+            ids=dict(ids),
+            nonce=nonce or uuid.uuid4().hex,
+            created_at=created_at,
+            seat=seat,
+            control=dict(control or {}),
+            dirty=True,
+        )
+        twin = Twin(row=row, last_activity=self.clock.monotonic())
+        self.twins[sandbox] = twin
+        return twin
+
+    async def change(self, twin: Twin, **changes: Any) -> None:
+        """Change the row in memory and on disk; returns once it is durable."""
+        twin.row = replace(twin.row, **changes)
+        await self.rows.save(twin.row)
+
+    async def mark_dirty(self, twin: Twin) -> None:
+        """The durable mark: before the first upstream byte of a mutation."""
+        twin.row = replace(twin.row, dirty=True)
+        await self.rows.mark_dirty(twin.id, True)
+
+    async def mark_clean(self, twin: Twin) -> None:
+        """Take the mark back, lazily, when the trees are equal and nothing is under way."""
+        mutations = twin.mutations
+        await self.rows.mark_dirty(twin.id, False)
+        if twin.mutations == mutations:
+            twin.row = replace(twin.row, dirty=False)
+        else:
+            # A mutation came while the disk was written: it saw dirty=True and wrote no mark of its own.
+            await self.rows.mark_dirty(twin.id, True)
+
+    async def remove(self, twin: Twin) -> None:
+        """Both sides are gone: keep the tombstone on disk, forget the twin."""
+        await self.change(twin, follower=FollowerState.GONE)
+        self.twins.pop(twin.id, None)
