@@ -78,6 +78,8 @@ def _side(twin: Twin, ask: Ask, now: float) -> tuple[Origin, How, str]:
     follower = seat.other
     if ask.mutates:
         return follower, How.THROUGH, "written to both sides"
+    if twin.late_paths(ask.paths, now):
+        return seat, How.SEAT, "a lost write may still land on the follower"
     if twin.open_mutations(ask.paths):
         return seat, How.SEAT, "a write of it is under way"  # ◆ no reads at the follower under an open write
     if twin.known_equal(ask.paths, now):

@@ -1,7 +1,6 @@
 """All twins: loaded at start, changed on disk before they are changed for calls."""
 
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,47 +46,33 @@ class Registry:
     def __len__(self) -> int:
         return len(self.twins)
 
-    def add(
-        self, sandbox: str, *, key: str, organization: str, owner: str, stages: Mapping[str, str], ids: Mapping[str, str],
-        created_at: float, seat: Origin = Origin.OLD, control: Mapping[str, Any] | None = None, nonce: str = "",
-    ) -> Twin:  # fmt: skip
-        """A newborn twin, known to calls from now on; `save` makes it durable. Dirty until first settled."""
-        row = TwinRow(
-            id=sandbox,
-            routing_key=key,
-            organization=organization,
-            owner=owner,
-            stages=dict(stages),
-            ids=dict(ids),
-            nonce=nonce or uuid.uuid4().hex,
-            created_at=created_at,
-            seat=seat,
-            control=dict(control or {}),
-            dirty=True,
-        )
+    def add(self, row: TwinRow) -> Twin:
+        """A newborn twin, known to calls from now on; `change` makes it durable."""
         twin = Twin(row=row, last_activity=self.clock.monotonic())
-        self.twins[sandbox] = twin
+        self.twins[row.id] = twin
         return twin
 
     async def change(self, twin: Twin, **changes: Any) -> None:
         """Change the row in memory and on disk; returns once it is durable."""
+        if twin.marking:
+            changes["dirty"] = True  # a mark is on its way to disk; saving the row must not undo it
         twin.row = replace(twin.row, **changes)
         await self.rows.save(twin.row)
 
     async def mark_dirty(self, twin: Twin) -> None:
-        """The durable mark: before the first upstream byte of a mutation."""
+        """The durable mark: before the first upstream byte of a mutation. Callers at once share one commit."""
+        twin.marking += 1
+        try:
+            await self.rows.mark_dirty(twin.id, True)
+        finally:
+            twin.marking -= 1
         twin.row = replace(twin.row, dirty=True)
-        await self.rows.mark_dirty(twin.id, True)
 
     async def mark_clean(self, twin: Twin) -> None:
-        """Take the mark back, lazily, when the trees are equal and nothing is under way."""
-        mutations = twin.mutations
+        """Take the mark back when the trees are equal and nothing is under way."""
+        # In memory first: a mutation admitted while the disk is written then writes a mark of its own, after ours.
+        twin.row = replace(twin.row, dirty=False)
         await self.rows.mark_dirty(twin.id, False)
-        if twin.mutations == mutations:
-            twin.row = replace(twin.row, dirty=False)
-        else:
-            # A mutation came while the disk was written: it saw dirty=True and wrote no mark of its own.
-            await self.rows.mark_dirty(twin.id, True)
 
     async def remove(self, twin: Twin) -> None:
         """Both sides are gone: keep the tombstone on disk, forget the twin."""

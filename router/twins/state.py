@@ -52,6 +52,8 @@ class Twin:
     handles: dict[str, Origin] = field(default_factory=dict)
     unusable_until: float = 0.0  # monotonic; the follower may still receive orphaned writes until then
     suspended_until: float = 0.0  # monotonic; the follower failed and is left alone until then
+    late: dict[str, float] = field(default_factory=dict)  # path -> monotonic: a lost write may still land until then
+    marking: int = 0  # durable dirty marks on their way to disk
     fence: asyncio.Event | None = None  # calls wait for it, at most the fence's patience
     fence_process: asyncio.Event | None = None  # only process calls wait: the seat may move at birth
     baseline: Counter[str] | None = None  # processes at birth; None: not known, so hot never falls
@@ -79,7 +81,15 @@ class Twin:
         return self.gen == self.clean_gen and not self.hot and self.usable(now)
 
     def known_equal(self, paths: frozenset[str], now: float) -> bool:
-        return self.clean(now) and not any_touching(paths, self.dirty_paths)
+        return self.clean(now) and not any_touching(paths, self.dirty_paths) and not self.late_paths(paths, now)
+
+    def late_paths(self, paths: frozenset[str], now: float) -> bool:
+        """Whether a write whose answer was lost may still land on one of them at the follower (P9)."""
+        if not self.late:
+            return False
+        for path in [path for path, until in self.late.items() if until <= now]:
+            del self.late[path]
+        return any_touching(paths, self.late)
 
     def open_mutations(self, paths: frozenset[str]) -> list[OpenCall]:
         """Mutations under way that may touch these paths."""

@@ -23,6 +23,7 @@ from crossfade.upstream import (
     UpstreamResponse,
     UpstreamSocket,
 )
+from router.wire.headers import call_id
 
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 _HEAD_LIMIT = 65_536
@@ -201,7 +202,10 @@ class _Socket:
 
 
 def _text(headers: Headers) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    if call := call_id.get():
+        text.append(("X-Crossfade-Call", call))
+    return text
 
 
 def _raw(headers: object) -> Headers:

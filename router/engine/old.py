@@ -1,0 +1,69 @@
+"""The old origin's addresses: where a path of ours is found there."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from crossfade.stage import Origin
+from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRequest
+
+_CONFIG_LIMIT = 1_048_576
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """("https://host", "/path") without a trailing slash."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+
+
+@dataclass(slots=True)
+class OldAddresses:
+    """Maps our paths to the old origin's. The toolbox base is learned from its /config, and per sandbox from its objects."""
+
+    api_url: str
+    upstream: Upstream
+    toolbox: str = ""
+    sandboxes: dict[str, str] = field(default_factory=dict)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def control(self, path: str) -> tuple[str, str]:
+        """Base and target of a control-plane path (/api/...), or of any other path as it is."""
+        base, prefix = split_url(self.api_url)
+        return base, prefix + path.removeprefix("/api") if path.startswith("/api/") else path
+
+    async def find(self, path: str, sandbox: str) -> tuple[str, str]:
+        """Base and target of any path of ours. Raises UpstreamFailed when /config cannot be had."""
+        if not path.startswith("/toolbox/"):
+            return self.control(path)
+        known = self.sandboxes.get(sandbox) or self.toolbox or await self._learn()
+        base, prefix = split_url(known)
+        return base, prefix + path.removeprefix("/toolbox")
+
+    def learn_object(self, sandbox: str, toolbox_url: str) -> None:
+        """A sandbox's own toolbox base, where its object names one that differs from the common one."""
+        if toolbox_url and toolbox_url != self.toolbox:
+            self.sandboxes[sandbox] = toolbox_url
+
+    async def _learn(self) -> str:
+        async with self._asking:
+            if self.toolbox:
+                return self.toolbox
+            base, target = self.control("/api/config")
+            request = UpstreamRequest(
+                origin=Origin.OLD,
+                purpose=Purpose.KEEPER,
+                method="GET",
+                base=base,
+                target=target,
+                headers=[(b"X-Crossfade-Purpose", b"keeper")],
+                idle_seconds=10,
+            )
+            response = await self.upstream.send(request)
+            body = await response.read(_CONFIG_LIMIT)
+            try:
+                self.toolbox = str(json.loads(body)["proxyToolboxUrl"])
+            except (ValueError, KeyError, TypeError):
+                # Servers from before the split serve the toolbox under the control plane.
+                raise UpstreamFailed("old origin's /config names no proxyToolboxUrl", sent=True) from None
+            return self.toolbox
