@@ -74,7 +74,8 @@ class Client:
         try:
             await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
-                return _result(task.result())
+                result: T | _Failed = task.result()
+                return _result(result)
             raise ClientGone
         finally:
             watch.cancel()

@@ -19,7 +19,7 @@ def split_url(url: str) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class OldAddresses:
-    """Maps our paths to the old origin's. The toolbox base is learned from its /config, and per sandbox from its objects."""
+    """Maps our paths to the old origin's. The toolbox base comes from its /config, and from sandbox objects."""
 
     api_url: str
     upstream: Upstream
