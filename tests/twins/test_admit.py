@@ -232,5 +232,5 @@ class Interleavings(RuleBasedStateMachine):
                 assert self.follower[path] == self.seat[path], f"{path} is claimed equal"
 
 
-Interleavings.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Interleavings.TestCase.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
 TestInterleavings = Interleavings.TestCase
