@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, refused, unknown
@@ -10,6 +10,7 @@ from crossfade.ports import Backend, Channel, Clock
 from crossfade.results import Content
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
+from router.twins.breaker import Breaker
 from router.twins.state import Twin
 
 
@@ -19,6 +20,14 @@ class Sides:
 
     backends: Mapping[Origin, Backend]
     clock: Clock
+    breakers: dict[Origin, Breaker] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.breakers.update({origin: Breaker(self.clock) for origin in self.backends if origin not in self.breakers})
+
+    def usable(self, twin: Twin) -> bool:
+        """Whether the twin's follower may be used now."""
+        return twin.usable(self.clock.monotonic()) and not self.breakers[twin.seat.other].open
 
     async def perform(
         self, twin: Twin, origin: Origin, operation: Operation, purpose: Purpose, *, seconds: float | None = None
@@ -33,6 +42,7 @@ class Sides:
                 outcome = await self.backends[origin].perform(replace(operation, sandbox=there), purpose)
         except TimeoutError:
             outcome = unknown(f"{origin} did not answer {operation.name} within {seconds:g} s", status=504)
+        self.breakers[origin].note(outcome)
         return replace(outcome, origin=origin, seconds=self.clock.monotonic() - started)
 
     async def open(self, twin: Twin, origin: Origin, operation: Operation, purpose: Purpose) -> Channel | Outcome:
