@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from crossfade.operation import Operation
@@ -93,52 +93,6 @@ async def _discard_all(outcomes: Sequence[Outcome]) -> None:
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
     """The outcome that speaks for a call of several operations: the first that failed, else the first."""
     return next((outcome for outcome in outcomes if not outcome.ok), outcomes[0])
-
-
-class Tee:
-    """One body for two readers, at the pace of the slower; a reader that leaves holds nobody up."""
-
-    def __init__(self, source: AsyncIterator[bytes], *, chunks: int = 8) -> None:
-        self._source = source
-        self._queues: tuple[asyncio.Queue[bytes | Exception | None], ...] = (
-            asyncio.Queue(chunks),
-            asyncio.Queue(chunks),
-        )
-        self._left = [False, False]
-
-    async def pump(self) -> None:
-        """Read the source to its end. An error of the source reaches both readers."""
-        try:
-            async for chunk in self._source:
-                for index, queue in enumerate(self._queues):
-                    if not self._left[index]:
-                        await queue.put(chunk)
-            await self._end(None)
-        except Exception as error:
-            await self._end(error)
-            raise
-
-    async def _end(self, last: Exception | None) -> None:
-        for index, queue in enumerate(self._queues):
-            if not self._left[index]:
-                await queue.put(last)
-
-    async def reader(self, index: int) -> AsyncIterator[bytes]:
-        """The body for one reader."""
-        while True:
-            chunk = await self._queues[index].get()
-            if chunk is None:
-                return
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield chunk
-
-    def leave(self, index: int) -> None:
-        """This reader takes no more; what waits for it is dropped so that the pump goes on."""
-        self._left[index] = True
-        queue = self._queues[index]
-        while not queue.empty():
-            queue.get_nowait()
 
 
 def same_class(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
