@@ -30,10 +30,12 @@ class Births:
     sides: Sides
     settler: Settler
 
+    def announce(self, twin: Twin) -> None:
+        """Process calls wait from now on, at most FENCE_SECONDS: the seat is to move before anything runs."""
+        twin.fence_process = asyncio.Event()
+
     async def make_follower(self, twin: Twin, arguments: Mapping[str, Any], *, move_seat: bool) -> None:
         """Create the other side. Any failure leaves the sandbox on its seat, with the reason."""
-        if move_seat:
-            twin.fence_process = asyncio.Event()
         try:
             # The durable intent goes first: after a crash the nonce finds what was made (P16).
             await self.registry.change(twin, follower=FollowerState.CREATING)

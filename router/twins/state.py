@@ -56,6 +56,7 @@ class Twin:
     marking: int = 0  # durable dirty marks on their way to disk
     fence: asyncio.Event | None = None  # calls wait for it, at most the fence's patience
     fence_process: asyncio.Event | None = None  # only process calls wait: the seat may move at birth
+    active: bool = False  # the follower answers file calls whose flag asks for its side
     baseline: Counter[str] | None = None  # processes at birth; None: not known, so hot never falls
     last_activity: float = 0.0  # monotonic
     keys: dict[str, float] = field(default_factory=dict)  # digest of an accepted client key -> monotonic, until when

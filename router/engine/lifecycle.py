@@ -1,0 +1,170 @@
+"""Lifecycle is a twin operation: it runs on the seat, then the follower, and is no matter of percentages (P18)."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome
+from crossfade.stage import Origin
+from crossfade.twin import FollowerState, TwinRow
+from crossfade.upstream import Purpose
+from router import tasks
+from router.engine.call import Call
+from router.engine.decide import Decider, Wishes
+from router.engine.forward import Answer, Forward
+from router.engine.keys import digest
+from router.twins.birth import Births
+from router.twins.keeper import Keeper
+from router.twins.registry import Registry
+from router.twins.sides import Sides
+from router.twins.state import Twin
+
+ANSWER_LIMIT = 8 * 1024 * 1024
+_TRANSITIONS = ("sandbox.start", "sandbox.stop", "sandbox.archive")
+_SECRET_FIELDS = ("env", "authToken")
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Creates, starts, stops and deletes sandboxes with two sides."""
+
+    forward: Forward
+    registry: Registry
+    sides: Sides
+    births: Births
+    keeper: Keeper
+    decider: Decider
+    eligible: frozenset[str]
+    organizations: dict[str, str] = field(default_factory=dict)  # key digest -> organisation, as learned from answers
+
+    async def create(self, call: Call, body: bytes, operation: Operation | None) -> Answer:
+        """Old creates first and fixes the visible id; the follower is made in the background. Raises UpstreamFailed."""
+        key = str(uuid.uuid4())
+        answer = await self.forward.fetch(call, body, ANSWER_LIMIT)
+        if answer.status >= 300 or operation is None:
+            call.reason = "old answers creates while it takes part"
+            return answer
+        created = _object(answer.body)
+        sandbox = str(created.get("id") or "")
+        if not sandbox:
+            return answer
+        call.sandbox = sandbox
+        call.organization = str(created.get("organizationId") or "")
+        if toolbox := created.get("toolboxProxyUrl"):
+            self.forward.old.learn_object(sandbox, str(toolbox))
+        self._born(call, sandbox, key, created, operation)
+        return answer
+
+    def _born(self, call: Call, sandbox: str, key: str, created: Mapping[str, Any], operation: Operation) -> None:
+        subject = self.decider.subject(key, call.organization)
+        wishes = self.decider.evaluate(subject, {})
+        call.routing_key, call.bucket, call.flag_version = key, subject.bucket, wishes.version
+        if not self.is_eligible(call.organization):
+            call.reason = f"organisation {call.organization or '(unknown)'} is not listed in mirror.eligible_orgs"
+            return
+        row = TwinRow(
+            id=sandbox,
+            routing_key=key,
+            organization=call.organization,
+            owner=digest(call.fields.get(b"authorization", b"")),
+            ids={Origin.OLD: sandbox},
+            stages={tool: str(stage) for tool, stage in wishes.stages.items()},
+            nonce=uuid.uuid4().hex,
+            created_at=call.at,
+            dirty=True,
+            control={name: value for name, value in created.items() if name not in _SECRET_FIELDS},
+            held="made while every tool was off" if wishes.all_off else "",
+        )
+        twin = self.registry.add(row)
+        call.twin = twin
+        if wishes.all_off:
+            call.reason = "every tool is off: no follower"
+            tasks.spawn(self.registry.change(twin), name=f"keep {sandbox}")
+            return
+        move = wishes.seat is Origin.NEW
+        call.reason = "old first; the follower is made in the background" + (", then the seat moves" if move else "")
+        self._make_follower(twin, operation, wishes, move)
+
+    def _make_follower(self, twin: Twin, operation: Operation, wishes: Wishes, move: bool) -> None:
+        if move:
+            # Known before the client has its answer, or its first process call could slip through to old.
+            self.births.announce(twin)
+        tasks.spawn(self._birth(twin, operation, wishes, move), name=f"birth {twin.id}")
+
+    async def _birth(self, twin: Twin, operation: Operation, wishes: Wishes, move: bool) -> None:
+        if not move:
+            await self.births.baseline(twin)
+        await self.births.make_follower(twin, operation.arguments, move_seat=move)
+        if twin.joined:
+            if move and twin.seat is Origin.NEW:
+                await self.births.baseline(twin)
+            twin.active = wishes.splits(twin.seat)
+            self.keeper.settle_soon(twin)
+
+    def is_eligible(self, organization: str) -> bool:
+        return "*" in self.eligible or organization in self.eligible
+
+    async def transition(self, call: Call, twin: Twin, body: bytes, operation: str) -> Answer:
+        """start, stop, archive: the seat first when it is new, then old's own answer; the follower after it."""
+        if twin.seat is Origin.NEW:
+            # The client's answer is old's object; it must not say so before the seat has done it.
+            await self._on_new(twin, operation)
+        answer = await self.forward.fetch(call, body, ANSWER_LIMIT)
+        if answer.status < 300:
+            self._processes_gone(twin)
+            if twin.seat is Origin.OLD and twin.row.ids.get(Origin.NEW):
+                tasks.spawn(self._follow(twin, operation), name=f"{operation} {twin.id}")
+        return answer
+
+    async def _follow(self, twin: Twin, operation: str) -> None:
+        outcome = await self._on_new(twin, operation)
+        if outcome.ok and operation == "sandbox.start":
+            self.keeper.settle_soon(twin)
+
+    async def _on_new(self, twin: Twin, operation: str) -> Outcome:
+        # E2B has no archive: a paused sandbox is its cheap storage.
+        name = "sandbox.stop" if operation == "sandbox.archive" else operation
+        return await self.sides.perform(twin, Origin.NEW, Operation(name=name), Purpose.KEEPER, seconds=60)
+
+    def _processes_gone(self, twin: Twin) -> None:
+        """Nothing that ran before a stop or start runs after it; the trees are looked at anew."""
+        twin.handles.clear()
+        lane = self.keeper.lanes.of(twin)
+        lane.handles.clear()
+        lane.commands.clear()
+        lane.synced = False
+        twin.gen += 1
+        twin.clean_gen = -1
+        twin.tokens.clear()
+
+    async def delete(self, call: Call, twin: Twin, body: bytes) -> Answer:
+        """A durable tombstone, then old's answer to the client, then the other side until it is gone (P17)."""
+        before = twin.row.follower
+        await self.keeper.deleting(twin)
+        answer = await self.forward.fetch(call, body, ANSWER_LIMIT)
+        if answer.status < 300 or answer.status == 404:
+            self.keeper.delete_rest(twin, Origin.OLD)
+            self.decider.forget(twin.id)
+        else:
+            # Old refused: both copies stay.
+            await self.registry.change(twin, follower=before)
+        return answer
+
+    @staticmethod
+    def is_transition(operation: str) -> bool:
+        return operation in _TRANSITIONS
+
+    @staticmethod
+    def deleted(twin: Twin) -> bool:
+        return twin.row.follower in (FollowerState.DELETING, FollowerState.GONE)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
