@@ -42,6 +42,7 @@ class Call:
     twin: Twin | None = None
     operations: tuple[Operation, ...] = ()
     answers: tuple[Outcome, ...] = ()  # plain outcomes of the answering side
+    other_answers: tuple[Outcome, ...] = ()  # of a split write: the side whose answer was not sent
     decision: Decision | None = None
     classified_by: str = "default"
     organization: str = ""

@@ -33,6 +33,10 @@ class Client:
         self._ended = asyncio.Event()
         self.bytes_in = 0
 
+    def no_body(self) -> None:
+        """A websocket: its messages are no body."""
+        self._ended.set()
+
     async def stream(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises ClientGone when it is cut."""
         if self._ended.is_set():

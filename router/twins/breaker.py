@@ -26,7 +26,11 @@ class Breaker:
         """Learn from what the origin did. A refusal (4xx) is an answer; silence and 5xx are failures."""
         if outcome.fate in (Fate.OK, Fate.UNSUPPORTED) or outcome.status < 500:
             self.failures = self.opened = 0
-            return
+        else:
+            self.failed()
+
+    def failed(self) -> None:
+        """It did not answer, or not in time."""
         self.failures += 1
         if self.failures >= self.threshold and self.clock.monotonic() >= self.retry_at:
             pause = min(self.first_seconds * 2**self.opened, self.longest_seconds)

@@ -97,6 +97,42 @@ class Lanes:
         self.waiting += 1
         self._start(twin, lane)
 
+    def pair(
+        self,
+        operations: Sequence[Operation],
+        answers: Sequence[Outcome],
+        others: Sequence[Outcome],
+        done: Callable[[Verdict], None],
+    ) -> None:
+        """Hold together what both sides have done already (a split write). Off the answering path, like the lane."""
+        tasks.spawn(self._pair(operations, answers, others, done), name="compare a split write")
+
+    async def _pair(
+        self,
+        operations: Sequence[Operation],
+        answers: Sequence[Outcome],
+        others: Sequence[Outcome],
+        done: Callable[[Verdict], None],
+    ) -> None:
+        verdict = Verdict(dropped="our own failure", mirrored=True)
+        try:
+            by = answers[0].origin or Origin.OLD
+            comparisons = [
+                await self.compare(operation, one, other, by)
+                for operation, one, other in zip(operations, answers, others, strict=True)
+            ]
+            verdict = Verdict(
+                comparison=merged(comparisons),
+                mirrored=True,
+                status=others[0].status,
+                fate=str(others[0].fate),
+                seconds=max(other.seconds for other in others),
+            )
+        except Exception:
+            log.exception("comparison failed")
+        finally:
+            done(verdict)
+
     def missed(self, twin: Twin) -> None:
         """A mutation went by that the follower was not sent: reads cannot be compared until a settle."""
         self.of(twin).synced = False

@@ -1,0 +1,276 @@
+"""The path of one call (design §2): route, classify, decide, admit, answer; evidence and record come after."""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from crossfade.comparison import Comparison
+from crossfade.operation import OPERATIONS
+from crossfade.ports import Records
+from crossfade.stage import Origin
+from crossfade.upstream import UpstreamFailed
+from router.engine import translate
+from router.engine.call import Call, InFlight, new_id
+from router.engine.client import BodyTooLarge, Client, ClientGone, Receive, Scope, Send
+from router.engine.forward import Answer, Forward, has_body
+from router.engine.keys import KeyRefused
+from router.engine.lifecycle import ANSWER_LIMIT, Lifecycle
+from router.engine.sockets import Sockets
+from router.engine.twincall import TwinCalls
+from router.front.daytona.routes import match
+from router.twins.lane import Verdict
+from router.twins.registry import Registry
+from router.wire import headers as rules
+from router.wire.relay import Relayed, pass_on
+
+log = logging.getLogger("crossfade.engine")
+HEAD_LIMIT = 65_536
+Signatures = Callable[[str, Comparison], tuple[str, ...]]
+
+
+@dataclass(slots=True, eq=False)
+class Engine:
+    """The front listener's ASGI application."""
+
+    forward: Forward
+    registry: Registry
+    lifecycle: Lifecycle
+    twincalls: TwinCalls
+    sockets: Sockets
+    records: Records
+    observe: Callable[[object], None]
+    signatures: Signatures
+    public_url: str
+    body_limit: int
+    call_header: bool
+    in_flight: InFlight = field(default_factory=InFlight)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return
+        call = self._arrived(scope, receive)
+        rules.call_id.set(call.id)
+        self.in_flight.calls += 1
+        try:
+            if scope["type"] == "websocket":
+                await self.sockets.serve(call, scope, receive, send)
+                self._finish(call, None)
+            else:
+                await self._http(call, scope, send)
+        finally:
+            self.in_flight.calls -= 1
+
+    def _arrived(self, scope: Scope, receive: Receive) -> Call:
+        path = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else scope["path"]
+        method = scope.get("method", "GET")
+        headers = scope["headers"]
+        call = Call(
+            id=new_id(),
+            at=time.time(),
+            started=time.perf_counter(),
+            method=method,
+            path=path,
+            query=scope["query_string"],
+            headers=headers,
+            fields=dict(headers),
+            route=match(method, path),
+            client=Client(receive),
+        )
+        if call.route is not None and call.route.sandbox:
+            call.sandbox = call.route.sandbox
+            call.twin = self.registry.get(call.route.sandbox)
+        return call
+
+    async def _http(self, call: Call, scope: Scope, send: Send) -> None:
+        started = _Started(send)
+        try:
+            if problem := self._refusal(call, scope):
+                await self._router_error(call, started, *problem)
+                self._finish(call, None)
+                return
+            verdict_due = await self._answer(call, started)
+            if not verdict_due:
+                self._finish(call, None)
+        except ClientGone:
+            # The client's own doing: it counts against nobody.
+            call.answered(499, 0)
+            call.fate = "gone"
+            self._finish(call, None)
+        except KeyRefused as refused:
+            await self._key_refused(call, started, refused)
+            self._finish(call, None)
+        except BodyTooLarge as error:
+            message = f"{error}; raise listen.body_limit_bytes if such calls are meant"
+            await self._router_error(call, started, 413, "Payload Too Large", message)
+            self._finish(call, None)
+        except UpstreamFailed as error:
+            await self._upstream_failed(call, started, error)
+            self._finish(call, None)
+        except Exception:
+            log.exception("call failed", extra={"call": call.id, "operation": call.operation})
+            await self._broken(call, started)
+            self._finish(call, None)
+
+    def _refusal(self, call: Call, scope: Scope) -> tuple[int, str, str] | None:
+        """Requests that must not travel on: ambiguous or endless heads, and our own requests come back."""
+        hosts = 0
+        size = len(call.path) + len(call.query)
+        for name, value in call.headers:
+            size += len(name) + len(value)
+            hosts += name == b"host"
+        if hosts != 1:
+            return 400, "Bad Request", f"request has {hosts} Host headers; send exactly one"
+        if size > HEAD_LIMIT:
+            return (
+                431,
+                "Request Header Fields Too Large",
+                f"request head is {size} bytes; at most {HEAD_LIMIT} are taken",
+            )
+        if call.fields.get(rules.LOOP_GUARD) == self.forward.instance.encode():
+            message = "this router was asked by itself; origins.old.url must not point back at it"
+            return 508, "Loop Detected", message
+        return None
+
+    async def _answer(self, call: Call, send: "_Started") -> bool:
+        """Answer the client. True: the record waits for evidence, which finishes it."""
+        operation = call.operation
+        if call.twin is not None and operation != "sandbox.create":
+            if operation.startswith("sandbox."):
+                await self._lifecycle(call, call.twin, send)
+                return False
+            if operation in OPERATIONS:
+                return await self.twincalls.answer(call, call.twin, send, self._evidence_over)
+        if operation == "sandbox.create":
+            body = await call.client.read(self.body_limit)
+            answer = await call.client.unless_gone(
+                self.lifecycle.create(call, body, translate.create_operation(call, body))
+            )
+            await self._send(call, send, self._rewritten(call, answer))
+            return False
+        await self.observe_only(call, send)
+        return False
+
+    async def observe_only(self, call: Call, send: "_Started") -> None:
+        """Relay to old: a sandbox without twin, a list, a route nobody knows."""
+        body: bytes | AsyncIterator[bytes] | None = call.client.stream() if has_body(call) else None
+        if not has_body(call):
+            await call.client.read(0)
+        elif translate.classified_by_body(call):
+            body = await call.client.read(self.body_limit)
+            translate.classify_call(call, translate.operations_or_none(call, body))
+        if call.decision is None:
+            translate.classify_call(call, None)
+        if call.route is not None and translate.rewritten_route(call.route):
+            answer = await call.client.unless_gone(self.forward.fetch(call, body, ANSWER_LIMIT))
+            self._learn(call, answer)
+            await self._send(call, send, self._rewritten(call, answer))
+            return
+        relayed = await call.client.unless_gone(self._relay(call, body, send))
+        call.answered(relayed.status, relayed.bytes_out, first_byte=relayed.started)
+
+    async def _relay(self, call: Call, body: bytes | AsyncIterator[bytes] | None, send: "_Started") -> Relayed:
+        response = await self.forward.send(call, body)
+        call.origin_seconds = time.perf_counter() - call.started
+        head_only = call.method == "HEAD"
+        return await pass_on(response, send, extra=self._extra(call), head_only=head_only)
+
+    async def _lifecycle(self, call: Call, twin: translate.Twin, send: "_Started") -> None:
+        translate.classify_call(call, None)
+        await self.twincalls.wait_for_fence(call, twin, process=False)
+        body = await call.client.read(self.body_limit)
+        operation = call.operation
+        call.reason = "lifecycle runs on both sides by rule"
+        if operation == "sandbox.delete":
+            answer = await self.lifecycle.delete(call, twin, body)
+        elif self.lifecycle.is_transition(operation):
+            answer = await self.lifecycle.transition(call, twin, body, operation)
+        elif operation == "sandbox.preview" and twin.seat is Origin.NEW:
+            await self.twincalls.translated(call, twin, send, body)
+            return
+        else:
+            answer = await call.client.unless_gone(self.forward.fetch(call, body, ANSWER_LIMIT))
+            if answer.status < 300:
+                self.twincalls.keys.accept(call, twin, self.twincalls.sides.clock.monotonic())
+        self._learn(call, answer)
+        await self._send(call, send, self._rewritten(call, answer))
+
+    def _learn(self, call: Call, answer: Answer) -> None:
+        for sandbox, url in translate.toolbox_urls(call, answer):
+            self.forward.old.learn_object(sandbox, url)
+
+    def _rewritten(self, call: Call, answer: Answer) -> Answer:
+        """Addresses in a control-plane answer become ours."""
+        if call.route is None or answer.status >= 300:
+            return answer
+        body = translate.rewritten(call, answer.body, self.public_url)
+        return Answer(status=answer.status, headers=answer.headers, body=body)
+
+    async def _send(self, call: Call, send: "_Started", answer: Answer) -> None:
+        headers = [*rules.to_client(answer.headers, drop=(b"content-length",)), *self._extra(call)]
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else answer.body})
+        call.answered(answer.status, len(answer.body))
+
+    def _extra(self, call: Call) -> list[tuple[bytes, bytes]]:
+        return [(b"X-Crossfade-Call", call.id.encode())] if self.call_header else []
+
+    # What goes wrong
+
+    async def _router_error(self, call: Call, send: "_Started", status: int, error: str, message: str) -> None:
+        call.answering = "router"
+        await self._send(call, send, translate.router_answer(call, status, error, message))
+
+    async def _key_refused(self, call: Call, send: "_Started", refused: KeyRefused) -> None:
+        if not refused.body:
+            await self._router_error(call, send, 401, "Unauthorized", "this key may not use this sandbox")
+            return
+        await self._send(call, send, Answer(status=refused.status, headers=refused.headers, body=refused.body))
+
+    async def _upstream_failed(self, call: Call, send: "_Started", error: UpstreamFailed) -> None:
+        call.fate = "unknown" if error.sent else "failed"
+        log.warning("origin failed", extra={"call": call.id, "operation": call.operation, "error": str(error)})
+        if send.started:
+            # A cut answer must not look whole: the server closes the connection of an answer that is left unended.
+            call.answered(send.status, 0)
+            return
+        await self._router_error(call, send, 502, "Bad Gateway", f"{error}")
+
+    async def _broken(self, call: Call, send: "_Started") -> None:
+        call.fate = "failed"
+        if send.started:
+            call.answered(send.status, 0)
+            return
+        await self._router_error(
+            call, send, 500, "Internal Server Error", f"crossfade failed; its log names call {call.id}"
+        )
+
+    # Records
+
+    def _evidence_over(self, call: Call, verdict: Verdict) -> None:
+        self._finish(call, verdict)
+
+    def _finish(self, call: Call, verdict: Verdict | None) -> None:
+        comparison = verdict.comparison if verdict else None
+        signatures = self.signatures(call.operation, comparison) if comparison else ()
+        record = call.record(verdict, signatures)
+        self.records.add(record)
+        self.observe(record)
+
+
+class _Started:
+    """A send that remembers whether an answer has begun."""
+
+    __slots__ = ("send", "started", "status")
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.started = False
+        self.status = 0
+
+    async def __call__(self, message: "translate.Message") -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+        await self.send(message)

@@ -1,0 +1,138 @@
+"""Websocket calls: bridged to old message by message, or translated where new answers."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from crossfade.operation import OPERATIONS
+from crossfade.stage import Origin
+from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRefused, UpstreamRequest, UpstreamSocket
+from router import tasks
+from router.engine import translate
+from router.engine.call import Call
+from router.engine.client import Receive, Scope, Send
+from router.engine.keys import KeyRefused
+from router.engine.old import OldAddresses
+from router.engine.twincall import TwinCalls
+from router.twins.state import Twin
+from router.wire import headers as rules
+
+_HANDSHAKE = (b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol")
+
+
+@dataclass(slots=True, eq=False)
+class Sockets:
+    """Serves websocket calls."""
+
+    upstream: Upstream
+    old: OldAddresses
+    twincalls: TwinCalls
+
+    async def serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        """One websocket, from handshake to close."""
+        call.client.no_body()
+        call.operations = await translate.operations(call, b"") if call.operation in OPERATIONS else ()
+        translate.classify_call(call, call.operations or None)
+        await receive()  # websocket.connect
+        if call.twin is None or not call.operations:
+            await self._bridge(call, scope, receive, send)
+            return
+        await self.twincalls.stream(call, call.twin, lambda side: self._on(side, call, scope, receive, send))
+
+    async def _on(self, side: Origin, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        twin = call.twin
+        if side is Origin.OLD or twin is None:
+            await self._bridge(call, scope, receive, send)
+            return
+        try:
+            await self.twincalls.answers.keys.check(call, twin, self.twincalls.clock.monotonic())
+        except KeyRefused as refused:
+            await _refuse(call, send, refused.status, refused.body)
+            return
+        except UpstreamFailed as error:
+            await _refuse(call, send, 502, str(error).encode())
+            return
+        await self._translated(call, twin, scope, receive, send)
+
+    async def _translated(self, call: Call, twin: Twin, scope: Scope, receive: Receive, send: Send) -> None:
+        status = await translate.stream(self.twincalls.sides, twin, Origin.NEW, call, scope, receive, send)
+        call.answered(status, 0)
+
+    async def _bridge(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            socket = await self._connect(call, scope)
+        except UpstreamRefused as refused:
+            await _refuse(call, send, refused.status, refused.body)
+            return
+        except UpstreamFailed as error:
+            call.fate = "unknown"
+            await _refuse(call, send, 502, str(error).encode())
+            return
+        await send({"type": "websocket.accept", "subprotocol": socket.subprotocol, "headers": []})
+        call.answered(101, 0)
+        await _pump(call, socket, receive, send)
+        call.answered(101, call.bytes_out)
+
+    async def _connect(self, call: Call, scope: Scope) -> UpstreamSocket:
+        base, target = await self.old.find(call.path, call.route.sandbox if call.route else "")
+        if call.query:
+            target += "?" + call.query.decode("latin-1")
+        request = UpstreamRequest(
+            origin=Origin.OLD,
+            purpose=Purpose.ANSWER,
+            method="GET",
+            base=base,
+            target=target,
+            headers=rules.to_origin(call.headers, drop=_HANDSHAKE),
+        )
+        return await self.upstream.websocket(request, scope.get("subprotocols") or ())
+
+
+async def _pump(call: Call, socket: UpstreamSocket, receive: Receive, send: Send) -> None:
+    """Messages both ways until one side closes; the close travels on."""
+
+    async def upwards() -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            data = message.get("bytes")
+            data = message.get("text") if data is None else data
+            if data is not None:
+                call.client.bytes_in += len(data)
+                await socket.send(data)
+        await socket.close(message.get("code") or 1000)
+
+    async def downwards() -> None:
+        async for message in socket.messages():
+            call.bytes_out += len(message)
+            name = "bytes" if isinstance(message, bytes) else "text"
+            await send({"type": "websocket.send", name: message})
+        code, reason = socket.closed
+        # 1005 and 1006 stand for "no code" and must not be sent (RFC 6455 §7.4.1).
+        await send({"type": "websocket.close", "code": 1000 if code in (1005, 1006) else code, "reason": reason})
+
+    await _first_of(upwards, downwards)
+    await socket.close()
+
+
+async def _first_of(*ways: Callable[[], Awaitable[None]]) -> None:
+    running = [tasks.spawn(_quiet(way), name="websocket") for way in ways]
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _quiet(way: Callable[[], Awaitable[None]]) -> None:
+    # A peer that has gone ends the bridge; the server raises its own kinds of error for a send too late.
+    with contextlib.suppress(UpstreamFailed, OSError, RuntimeError):
+        await way()
+
+
+async def _refuse(call: Call, send: Send, status: int, body: bytes) -> None:
+    """A handshake answered with a plain response (ASGI websocket.http.response)."""
+    answer = translate.router_answer(call, status, "websocket refused", body.decode("utf-8", "replace"))
+    await send({"type": "websocket.http.response.start", "status": status, "headers": answer.headers})
+    await send({"type": "websocket.http.response.body", "body": answer.body})
+    call.answered(status, len(answer.body))

@@ -1,0 +1,236 @@
+"""Calls of a sandbox that has two sides: admitted by its twin, answered by the side that admission names."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from crossfade.operation import Effect, Operation
+from crossfade.ports import Clock
+from crossfade.stage import PROCESS_GROUP, STAGES, Compared, Origin
+from router.engine import translate
+from router.engine.answers import Answers
+from router.engine.call import Call
+from router.engine.client import ClientGone, Send
+from router.engine.decide import FILE_TOOLS, Decider
+from router.engine.forward import has_body
+from router.settings import Settings
+from router.twins.admit import Ask, Go, How, admit, finish
+from router.twins.birth import FENCE_SECONDS
+from router.twins.keeper import Keeper
+from router.twins.lane import Evidence, Lanes, Verdict
+from router.twins.paths import normal
+from router.twins.registry import Registry
+from router.twins.sides import Sides
+from router.twins.state import Twin
+
+Done = Callable[[Call, Verdict], None]
+_WHOLE_TREE = frozenset(("/",))
+
+
+@dataclass(slots=True, eq=False)
+class TwinCalls:
+    """Answers calls of twins, and hands evidence to the lane."""
+
+    settings: Settings
+    answers: Answers
+    registry: Registry
+    sides: Sides
+    keeper: Keeper
+    lanes: Lanes
+    decider: Decider
+    clock: Clock
+    sampled: Callable[[str, float], bool]
+
+    async def answer(self, call: Call, twin: Twin, send: Send, done: Done) -> bool:
+        """Answer the client. True: evidence is under way and will call `done`."""
+        body = await self._body(call)
+        operations = await translate.operations(call, body) if isinstance(body, bytes) else ()
+        call.operations = tuple(operations)
+        translate.classify_call(call, call.operations or None)
+        await self.wait_for_fence(call, twin, process=_process(call))
+        ask = self._ask(call, twin)
+        twin.last_activity = self.clock.monotonic()
+        go = admit(twin, ask, self.clock.monotonic())
+        if go.side is not twin.seat and not self.sides.usable(twin):
+            # The breaker of the follower's origin is open: as if it were not joined.
+            finish(twin, go.call, equal=False)
+            go = admit(twin, replace(ask, wish=twin.seat), self.clock.monotonic())
+        self._decided(call, twin, ask, go)
+        equal = False
+        try:
+            if go.mark_dirty_first:
+                await self.registry.mark_dirty(twin)
+            equal = await self.answers.by_side(call, twin, go, body, send)
+        except ClientGone:
+            self._cancelled(call, twin, go)
+            raise
+        finally:
+            finish(twin, go.call, equal=equal)
+            self._after(call, twin, ask)
+        return self._evidence(call, twin, go, done)
+
+    async def stream(self, call: Call, twin: Twin, serve: Callable[[Origin], Awaitable[None]]) -> None:
+        """A live stream: open on its side until it closes, and compared with nothing."""
+        await self.wait_for_fence(call, twin, process=True)
+        ask = self._ask(call, twin)
+        go = admit(twin, ask, self.clock.monotonic())
+        self._decided(call, twin, ask, go)
+        if call.decision and call.decision.shadow is not None:
+            call.decision = replace(call.decision, shadow=None)
+            call.dropped = "a live stream is not compared"
+        try:
+            if go.mark_dirty_first:
+                await self.registry.mark_dirty(twin)
+            await serve(go.side)
+        finally:
+            finish(twin, go.call, equal=False)
+            self._after(call, twin, ask)
+            if go.call.mutates:
+                self.lanes.missed(twin)
+
+    # Before the answer
+
+    async def _body(self, call: Call) -> bytes | AsyncIterator[bytes]:
+        """Held whole where it is small or must be read to know the call; a larger upload stays a stream."""
+        if not has_body(call):
+            return await call.client.read(0)
+        if call.operation != "fs.upload":
+            return await call.client.read(self.settings.listen.body_limit_bytes)
+        length = int(call.fields.get(b"content-length", b"-1"))
+        if 0 <= length <= self.settings.mirror.body_limit_bytes:
+            return await call.client.read(length)
+        return call.client.stream()
+
+    async def wait_for_fence(self, call: Call, twin: Twin, *, process: bool) -> None:
+        """The only wait for twin work: at most FENCE_SECONDS, then the seat answers as it stands."""
+        waiting = time.perf_counter()
+        for fence in (twin.fence_process if process else None, twin.fence):
+            if fence is not None:
+                try:
+                    async with asyncio.timeout(FENCE_SECONDS):
+                        await fence.wait()
+                except TimeoutError:
+                    pass  # admission bumps the twin's gen, which calls the move off
+        call.validation_seconds += time.perf_counter() - waiting
+
+    def _ask(self, call: Call, twin: Twin) -> Ask:
+        kind = call.route.kind if call.route else None
+        assert kind is not None and call.decision is not None
+        tool = call.decision.tool
+        wishes = self.decider.wishes(twin)
+        stage = wishes.stage(tool)
+        wish = STAGES[stage].wish
+        call.flag_version = wishes.version
+        call.routing_key, call.organization = twin.row.routing_key, twin.row.organization
+        call.bucket = self.decider.subject(twin.row.routing_key, "").bucket
+        call.decision = replace(call.decision, stage=stage, wish=wish)
+        mutates = kind.effect is not Effect.READ
+        known = bool(call.operations)
+        bounded = kind.bounded and known
+        paths = _paths(call.operations, self.settings.new.work_dir) if bounded else frozenset()
+        if kind.name.startswith("fs.") and not bounded:
+            paths = _WHOLE_TREE
+        follower_may = bounded and twin.active and (tool in FILE_TOOLS or tool == "lifecycle")
+        return Ask(
+            wish=wish if follower_may else twin.seat,
+            paths=paths,
+            bounded=bounded,
+            mutates=mutates,
+            unbounded=mutates
+            and (kind.effect is Effect.EXECUTE or not kind.name.startswith("fs.") or kind.paths == ()),
+            lists=kind.name == "fs.list",
+            handle=_handle(call),
+        )
+
+    def _decided(self, call: Call, twin: Twin, ask: Ask, go: Go) -> None:
+        decision = call.decision
+        assert decision is not None
+        held = ""
+        if go.side is not decision.wish and go.how is How.SEAT:
+            held = go.reason or self._held(twin, decision.tool)
+        reason = f"{decision.tool} is {decision.stage}; " + (
+            f"{go.reason or 'the seat answers'}" if go.side is decision.wish else f"held on {go.side}: {held}"
+        )
+        due = STAGES[decision.stage].compared
+        wanted = due is Compared.ALL or (due is Compared.MUTATIONS and ask.mutates)
+        sampled = wanted and self.sampled(call.id, self.settings.tool(decision.tool).sample)
+        shadow = go.side.other if sampled and twin.joined else None
+        if wanted and not sampled:
+            call.dropped = "not sampled"
+        elif wanted and not twin.joined:
+            call.dropped = f"no follower: {twin.row.held or twin.row.follower}"
+        call.decision = replace(decision, answering=go.side, shadow=shadow, reason=reason)
+        call.answering = str(go.side)
+
+    def _held(self, twin: Twin, tool: str) -> str:
+        if tool in PROCESS_GROUP:
+            if not twin.joined:
+                return twin.row.held or f"follower is {twin.row.follower}"
+            return twin.row.held or "process tools move together, and only at birth"
+        if not twin.joined:
+            return twin.row.held or f"follower is {twin.row.follower}"
+        return "follower is not active yet" if not twin.active else "the call is not on one path"
+
+    # After the answer
+
+    def _cancelled(self, call: Call, twin: Twin, go: Go) -> None:
+        """The client went away: what it had sent may have landed in part (P7)."""
+        if go.how is How.THROUGH:
+            until = self.clock.monotonic() + self.settings.mirror.orphan_grace_seconds
+            twin.late.update(dict.fromkeys(go.call.paths, until))
+        call.reason = "client went away"
+
+    def _after(self, call: Call, twin: Twin, ask: Ask) -> None:
+        twin.last_activity = self.clock.monotonic()
+        if ask.mutates and twin.joined:
+            self.keeper.settle_soon(twin)
+        elif ask.bounded and ask.wish is not twin.seat and call.answering == str(twin.seat) and twin.joined:
+            # A miss: copied in the background, so that the next read of it can be answered by the follower.
+            for path in ask.paths:
+                self.keeper.fill_soon(twin, path)
+
+    def _evidence(self, call: Call, twin: Twin, go: Go, done: Done) -> bool:
+        """Hand the call to the lane. False: nothing is due and the record can be written."""
+        decision = call.decision
+        assert decision is not None
+        if call.other_answers:
+            self.lanes.pair(call.operations, call.answers, call.other_answers, partial(done, call))
+            return True
+        if decision.shadow is None:
+            if go.call.mutates:
+                self.lanes.missed(twin)
+            return False
+        if not call.operations or not call.answers:
+            call.dropped = call.dropped or "answer or body too large to compare"
+            if go.call.mutates:
+                self.lanes.missed(twin)
+            return False
+        evidence = Evidence(
+            operations=call.operations,
+            answers=call.answers,
+            answered_by=Origin(call.answering),
+            call=go.call,
+            mirror_execute=self.settings.tool(decision.tool).mirror_execute,
+            done=partial(done, call),
+            call_id=call.id,
+        )
+        self.lanes.offer(twin, evidence)
+        return True
+
+
+def _process(call: Call) -> bool:
+    kind = call.route.kind if call.route else None
+    return kind is not None and not kind.name.startswith("fs.")
+
+
+def _paths(operations: Sequence[Operation], work_dir: str) -> frozenset[str]:
+    return frozenset(normal(path, work_dir) for operation in operations for path in operation.paths)
+
+
+def _handle(call: Call) -> str:
+    kind = call.route.kind if call.route else None
+    if kind is None or not kind.handle or not call.operations or call.operation.endswith(".create"):
+        return ""
+    return f"{kind.handle}:{call.operations[0].arguments.get(kind.handle)}"
