@@ -1,1 +1,312 @@
 """The composition root: the only file that knows every part."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from comparators import plain, signature
+from crossfade.comparison import Comparison, Pair
+from crossfade.errors import SettingsError, Unreachable
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome
+from crossfade.stage import Origin
+from crossfade.upstream import Purpose
+from policies.sampling import sampled
+from router.admin.app import admin_app
+from router.backends.daytona.backend import DaytonaBackend
+from router.backends.e2b.backend import E2BBackend
+from router.compare.capture import captured
+from router.compare.worker import CompareWorker
+from router.engine.answers import Answers
+from router.engine.decide import Decider
+from router.engine.engine import Engine
+from router.engine.forward import Forward
+from router.engine.keys import Keys
+from router.engine.lifecycle import Lifecycle
+from router.engine.old import OldAddresses
+from router.engine.reconcile import Reconciler
+from router.engine.sockets import Sockets
+from router.engine.twincall import TwinCalls
+from router.flags.embedded import EmbeddedFlags
+from router.settings import Settings
+from router.store.database import Database, open_database
+from router.store.flags import SqlFlagRows
+from router.store.records import SqlRecords
+from router.store.twins import SqlTwins
+from router.telemetry import Telemetry
+from router.twins.birth import Births
+from router.twins.keeper import Keeper
+from router.twins.lane import Lanes
+from router.twins.registry import Registry
+from router.twins.settle import Settler
+from router.twins.sides import Sides
+from router.twins.state import Twin
+from router.wire.client import HttpUpstream
+
+log = logging.getLogger("crossfade")
+
+
+class SystemClock:
+    """The real clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@dataclass(slots=True, eq=False)
+class App:
+    """A running router."""
+
+    settings: Settings
+    engine: Engine
+    registry: Registry
+    keeper: Keeper
+    lanes: Lanes
+    flags: EmbeddedFlags
+    records: SqlRecords
+    telemetry: Telemetry
+    database: Database
+    sides: Sides
+    starting: bool = True
+    draining: bool = False
+    reasons: list[str] = field(default_factory=list)
+
+    def why_not_ready(self) -> list[str]:
+        """Reasons for readiness to be down. Never of new, of flags or of telemetry."""
+        if self.draining:
+            return ["draining"]
+        return ["starting"] if self.starting else []
+
+
+def run(settings: Settings, *, ready_file: str | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SettingsError or Unreachable before anything is served."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # uvicorn's own lines repeat what our records hold; its warnings stay.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    uvloop.run(_serve(settings, ready_file))
+
+
+async def _serve(settings: Settings, ready_file: str | None) -> None:
+    async with assembled(settings) as app:
+        api = _server(app.engine, settings.listen.api, "listen.api", settings)
+        admin = _server(
+            admin_app(ready=app.why_not_ready, metrics=app.telemetry.exposition),
+            settings.listen.admin,
+            "listen.admin",
+            settings,
+        )
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, stop.set)
+        serving = [loop.create_task(server.serve()) for server in (api, admin)]
+        await _started(serving, [(api, settings.listen.api), (admin, settings.listen.admin)])
+        app.starting = False
+        _announce(api, ready_file)
+        await stop.wait()
+        await _stop(app, api, admin, serving)
+
+
+async def _stop(app: App, api: uvicorn.Server, admin: uvicorn.Server, serving: list["asyncio.Task[None]"]) -> None:
+    """Readiness falls, calls in flight finish, twins are settled or left marked; the admin listener goes last."""
+    log.info("draining")
+    app.draining = True
+    api.should_exit = True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(app.settings.listen.drain_seconds):
+            await asyncio.shield(serving[0])
+    api.force_exit = True
+    await app.keeper.drain(min(10.0, app.settings.listen.drain_seconds))
+    admin.should_exit = True
+    await asyncio.wait(serving, timeout=5)
+
+
+@contextlib.asynccontextmanager
+async def assembled(settings: Settings) -> AsyncIterator[App]:
+    """Every part, wired and started; closed in the right order at the end."""
+    database = await asyncio.to_thread(open_database, settings.store.url)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(database.close)
+        records = SqlRecords(
+            database,
+            keep_records_days=settings.store.keep_records_days,
+            keep_rollups_days=settings.store.keep_rollups_days,
+            keep_bytes=settings.store.keep_bytes,
+        )
+        stack.push_async_callback(asyncio.to_thread, records.close)
+        rows = SqlTwins(database)
+        stack.push_async_callback(asyncio.to_thread, rows.close)
+        telemetry = Telemetry(settings.telemetry)
+        stack.push_async_callback(asyncio.to_thread, telemetry.close)
+
+        def count(origin: Origin, purpose: Purpose) -> None:
+            records.count(origin, purpose)
+            telemetry.count(origin, purpose)
+
+        upstream = await stack.enter_async_context(HttpUpstream(count=count))
+        worker = await stack.enter_async_context(CompareWorker())
+        flags = EmbeddedFlags(SqlFlagRows(database), _fallback_file(settings))
+        await asyncio.to_thread(flags.start)
+        stack.push_async_callback(asyncio.to_thread, flags.close)
+        app = _wire(settings, database, records, rows, telemetry, upstream, worker, flags)
+        await app.registry.load()
+        await app.keeper.resume()
+        yield app
+
+
+def _wire(
+    settings: Settings,
+    database: Database,
+    records: SqlRecords,
+    rows: SqlTwins,
+    telemetry: Telemetry,
+    upstream: HttpUpstream,
+    worker: CompareWorker,
+    flags: EmbeddedFlags,
+) -> App:
+    clock = SystemClock()
+    old = OldAddresses(settings.old.url, upstream)
+    sides = Sides(_backends(settings, upstream), clock)
+
+    async def compare(operation: Operation, one: Outcome, other: Outcome, answered_by: Origin) -> Comparison:
+        on_old, on_new = (one, other) if answered_by is Origin.OLD else (other, one)
+        name = operation.name
+        return await worker.compare(Pair(operation=name, old=plain(name, on_old), new=plain(name, on_new)))
+
+    registry = Registry(rows, clock, settings.mirror.orphan_grace_seconds)
+    settler = Settler(sides, settings.mirror.roots)
+
+    def lane_idle(twin: Twin) -> None:
+        if twin.joined and (twin.row.dirty or twin.unsettled()):
+            keeper.settle_soon(twin)
+
+    lanes = Lanes(
+        sides=sides,
+        compare=compare,
+        capture=captured,
+        per_twin=settings.mirror.lane_calls,
+        total=settings.mirror.lane_total,
+        call_seconds=settings.mirror.call_seconds,
+        usable=sides.usable,
+        active=lambda twin: twin.active,
+        idle=lane_idle,
+    )
+    keeper = Keeper(registry, sides, settler, lanes, settings.mirror.settle_seconds)
+    births = Births(registry, sides, settler)
+    decider = Decider(flags, settings.flags.seed)
+    forward = Forward(upstream, old, instance=secrets.token_hex(8))
+    keys = Keys(upstream, old)
+    answers = Answers(settings=settings, forward=forward, keys=keys, sides=sides, compare=compare)
+    twincalls = TwinCalls(
+        settings=settings, answers=answers, registry=registry, sides=sides, keeper=keeper, lanes=lanes,
+        decider=decider, clock=clock, sampled=sampled,
+    )  # fmt: skip
+    lifecycle = Lifecycle(forward, registry, sides, births, keeper, decider, frozenset(settings.mirror.eligible_orgs))
+    reconciler = Reconciler(registry, decider, keeper)
+    loop = asyncio.get_running_loop()
+    flags.listen(lambda: loop.call_soon_threadsafe(reconciler.flags_changed))
+    engine = Engine(
+        forward=forward,
+        registry=registry,
+        lifecycle=lifecycle,
+        twincalls=twincalls,
+        sockets=Sockets(upstream, old, twincalls),
+        records=records,
+        observe=telemetry.observe,
+        signatures=_signatures,
+        public_url=settings.listen.public_url,
+        body_limit=settings.listen.body_limit_bytes,
+        call_header=settings.telemetry.call_header,
+    )
+    return App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides)
+
+
+def _backends(settings: Settings, upstream: HttpUpstream) -> dict[Origin, DaytonaBackend | E2BBackend]:
+    new = settings.new
+    return {
+        Origin.OLD: DaytonaBackend(upstream, base=settings.old.url, key=settings.old.key, origin=Origin.OLD),
+        Origin.NEW: E2BBackend(
+            upstream,
+            api_url=new.url or f"https://api.{new.domain}",
+            sandbox_url=new.sandbox_url or None,
+            domain=new.domain,
+            key=new.key,
+            templates=new.templates,
+            origin=Origin.NEW,
+            user=new.user,
+            home_dir=new.home_dir,
+            work_dir=new.work_dir,
+        ),
+    }
+
+
+def _signatures(operation: str, comparison: Comparison) -> tuple[str, ...]:
+    found = dict.fromkeys(signature(operation, difference) for difference in comparison.differences)
+    if comparison.limited:
+        found[f"{operation} differs, not detailed"] = None
+    return tuple(found)
+
+
+def _fallback_file(settings: Settings) -> Path:
+    """Beside the store: the last good flags, for a start while the store is broken."""
+    prefix = "sqlite:///"
+    if not settings.store.url.startswith(prefix):
+        return Path("crossfade-flags.json")
+    return Path(settings.store.url.removeprefix(prefix)).with_suffix(".flags.json")
+
+
+class _Server(uvicorn.Server):
+    """A server among others: signals are handled once, for all."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(app: object, address: str, setting: str, settings: Settings) -> _Server:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise SettingsError(f"{settings.file}: {setting} is '{address}'; write host:port, such as 127.0.0.1:8800")
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's own types are stricter than ASGI
+        host=host.strip("[]"),
+        port=int(port),
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        ws_max_size=64 * 1024 * 1024,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=int(settings.listen.drain_seconds) or 1,
+    )
+    return _Server(config)
+
+
+async def _started(serving: list["asyncio.Task[None]"], servers: list[tuple[uvicorn.Server, str]]) -> None:
+    while not all(server.started for server, _ in servers):
+        for task, (_, address) in zip(serving, servers, strict=True):
+            if task.done():
+                raise Unreachable(f"cannot listen on {address}; is another program using it?")
+        await asyncio.sleep(0.01)
+
+
+def _announce(server: uvicorn.Server, ready_file: str | None) -> None:
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    print(f"listening on http://{host}:{port}", flush=True)
+    if ready_file:
+        Path(ready_file).write_text(f"http://{host}:{port}\n", encoding="utf-8")

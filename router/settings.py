@@ -178,7 +178,7 @@ class _Reader:
             for part in section.split("."):
                 table = table.get(part, {}) if isinstance(table, Mapping) else {}
             values[attribute] = self._section(section, table, kind)
-        values["tools"] = MappingProxyType(self._tools(tree.get("tools", {})))
+        values["tools"] = self._tools(tree.get("tools", {}))
         settings = Settings(**values)
         if not settings.old.url:
             raise self._error(
@@ -213,7 +213,7 @@ class _Reader:
         if kind == Mapping[str, str]:
             if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value.values()):
                 raise self._error(section, key, "must be a table of texts")
-            return MappingProxyType(dict(value))
+            return dict(value)
         expected = (int, float) if kind is float else kind
         if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
             raise self._error(section, key, f"must be {_NAMES.get(kind, kind)}, not {value!r}")

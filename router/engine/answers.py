@@ -168,7 +168,7 @@ class Answers:
 
     def _learn_handle(self, call: Call, twin: Twin) -> None:
         """A session or PTY lives where it was made, for ever (P5)."""
-        kind = call.route.kind if call.route else None
+        kind = call.kind
         if kind is None or not kind.handle or not call.operations or call.status >= 300:
             return
         handle = f"{kind.handle}:{call.operations[0].arguments.get(kind.handle)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from crossfade.comparison import Comparison, Difference
 from crossfade.decision import Decision
-from crossfade.operation import OPERATIONS, Operation
+from crossfade.operation import OPERATIONS, Operation, OperationKind
 from crossfade.outcome import Outcome
 from crossfade.record import Record
 from crossfade.stage import Origin, Stage
@@ -67,9 +67,12 @@ class Call:
         return self.route.operation if self.route and self.route.operation else "unknown"
 
     @property
+    def kind(self) -> OperationKind | None:
+        return OPERATIONS.get(self.operation)
+
+    @property
     def effect(self) -> str:
-        kind = OPERATIONS.get(self.operation)
-        return kind.effect.value if kind else "unknown"
+        return self.kind.effect.value if self.kind else "unknown"
 
     def answered(self, status: int, bytes_out: int, *, first_byte: float | None = None) -> None:
         """The client has its answer."""

@@ -74,7 +74,7 @@ class Engine:
             query=scope["query_string"],
             headers=headers,
             fields=dict(headers),
-            route=match(method, path),
+            route=match(method, path, websocket=scope["type"] == "websocket"),
             client=Client(receive),
         )
         if call.route is not None and call.route.sandbox:

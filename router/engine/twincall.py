@@ -116,7 +116,7 @@ class TwinCalls:
         call.validation_seconds += time.perf_counter() - waiting
 
     def _ask(self, call: Call, twin: Twin) -> Ask:
-        kind = call.route.kind if call.route else None
+        kind = call.kind
         assert kind is not None and call.decision is not None
         tool = call.decision.tool
         wishes = self.decider.wishes(twin)
@@ -221,7 +221,7 @@ class TwinCalls:
 
 
 def _process(call: Call) -> bool:
-    kind = call.route.kind if call.route else None
+    kind = call.kind
     return kind is not None and not kind.name.startswith("fs.")
 
 
@@ -230,7 +230,7 @@ def _paths(operations: Sequence[Operation], work_dir: str) -> frozenset[str]:
 
 
 def _handle(call: Call) -> str:
-    kind = call.route.kind if call.route else None
+    kind = call.kind
     if kind is None or not kind.handle or not call.operations or call.operation.endswith(".create"):
         return ""
     return f"{kind.handle}:{call.operations[0].arguments.get(kind.handle)}"

@@ -1,0 +1,52 @@
+"""After a flag change: pins are renewed, followers detached or attached, made active or passive."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crossfade.twin import FollowerState
+from router import tasks
+from router.engine.decide import Decider, Wishes
+from router.twins.keeper import Keeper
+from router.twins.registry import Registry
+from router.twins.state import Twin
+
+
+@dataclass(slots=True, eq=False)
+class Reconciler:
+    """Brings every twin in line with the flags, in the background."""
+
+    registry: Registry
+    decider: Decider
+    keeper: Keeper
+    version: int = -1
+
+    def flags_changed(self) -> None:
+        """Call on the event loop. Flags that are merely unknown move nothing."""
+        tasks.spawn(self.run(), name="reconcile twins with flags")
+
+    async def run(self) -> None:
+        for twin in self.registry:
+            wishes = self.decider.wishes(twin)
+            if not wishes.pinned:
+                await self._one(twin, wishes)
+
+    async def _one(self, twin: Twin, wishes: Wishes) -> None:
+        follower = twin.row.follower
+        if follower is FollowerState.JOINED and wishes.all_off and twin.seat.value == "old":
+            twin.active = False
+            await self.keeper.detach(twin, "every tool is off")
+        elif follower is FollowerState.DETACHED and not wishes.all_off:
+            await self.keeper.attach(twin)
+        await self._activate(twin, wishes)
+        await self._pin(twin, {tool: str(stage) for tool, stage in wishes.stages.items()})
+
+    async def _activate(self, twin: Twin, wishes: Wishes) -> None:
+        wanted = twin.joined and wishes.splits(twin.seat)
+        if wanted and not twin.active:
+            # Processes of the evidence lane end before the follower answers anything (twins.md P4).
+            await self.keeper.before_active(twin)
+        twin.active = wanted
+
+    async def _pin(self, twin: Twin, stages: Mapping[str, str]) -> None:
+        if stages != dict(twin.row.stages):
+            await self.registry.change(twin, stages=stages)
