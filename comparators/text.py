@@ -1,0 +1,135 @@
+"""Output of commands compared by line: which lines changed, are gone, are new, or moved."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from crossfade.comparison import Change, Severity
+
+# Past this many lines on either side of the part that differs, lines are not paired up: difflib is quadratic.
+PAIRED_LINES = 2_000
+
+# What two runs of one command cannot agree on. Lines that differ in nothing else differ cosmetically; never equal.
+_VOLATILE: tuple[tuple[re.Pattern[bytes], bytes], ...] = tuple(
+    (re.compile(pattern), word)
+    for pattern, word in (
+        (rb'("screenshot(?:_base64)?"\s*:\s*")[^"]*(")', rb"\1<screenshot>\2"),
+        (rb"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?: ?(?:Z\b|UTC\b|[+-]\d\d:?\d\d))?", b"<time>"),
+        (
+            rb"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?\d{1,2}[ /]"
+            rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[ /]\d{4}"
+            rb"[ :]\d\d:\d\d:\d\d(?: (?:GMT|UTC|[+-]\d{4}))?",
+            b"<time>",
+        ),
+        (
+            rb"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2} +"
+            rb"(?:\d\d:\d\d(?::\d\d)?(?: [AP]M)?(?: [A-Z]{3,4})?(?: \d{4})?|\d{4}\b)",
+            b"<time>",
+        ),
+        (rb"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b", b"<time>"),
+        (rb"\b1[6-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?\b", b"<time>"),
+        (rb"(?i)\b\d+m\d+[.,]\d+s\b|\b\d+(?:\.\d+)? ?(?:ns|us|\xc2\xb5s|ms|s|secs?|seconds?)\b", b"<duration>"),
+        (rb"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", b"<uuid>"),
+        (rb"\b0x[0-9a-fA-F]{6,16}\b", b"<address>"),
+        (rb"(/tmp/(?:tmp|pip|npm|go-build)[._\-]?)[A-Za-z0-9_]{6,}", rb"\1<random>"),
+        (rb"(?i)\b(p?pid[ =:#]{1,3})\d+\b", rb"\1<pid>"),
+        (rb"(?m)(\s)\d+/([A-Za-z][\w.\-]*:?[ \t]*)$", rb"\1<pid>/\2"),  # netstat -p
+        (rb"(127\.0\.0\.1|localhost|0\.0\.0\.0|\[::1?\]):[3-6]\d{4}\b", rb"\1:<port>"),
+        (rb"(?m)^(\w[\w.\-]*@)[\w.\-]+(?=:[^\s]*[#$])", rb"\1<host>"),  # prompts
+        # ls -l: links, owner and group; directories also their size.
+        (rb"(?m)^(d[rwxsStT\-]{9}[.+@]? +)\d+ +\S+ +\S+ +\d+(?= )", rb"\1<directory>"),
+        (rb"(?m)^([\-lbcps][rwxsStT\-]{9}[.+@]? +)\d+ +\S+ +\S+(?= +\d+ )", rb"\1<owner>"),
+        (rb"(?m)^total \d+$", b"total <blocks>"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineChange:
+    """One kind of change between two texts, with the first lines that show it."""
+
+    change: Change
+    severity: Severity
+    old: str = ""
+    new: str = ""
+
+
+def compare_text(old: bytes, new: bytes) -> tuple[LineChange, ...]:
+    """What differs, at most once per kind of change; empty for equal texts. Swapping the texts swaps the answer."""
+    if old == new:
+        return ()
+    steady_old, steady_new = without_volatile(old), without_volatile(new)
+    if steady_old == steady_new:
+        shown = _first_difference(_lines(old), _lines(new))
+        return (LineChange(change=Change.VALUE, severity=Severity.COSMETIC, old=shown[0], new=shown[1]),)
+    if steady_new < steady_old:
+        # difflib depends on which text comes first: one order for both directions keeps the answer symmetric.
+        return tuple(_flipped(change) for change in _changes(_lines(steady_new), _lines(steady_old)))
+    return tuple(_changes(_lines(steady_old), _lines(steady_new)))
+
+
+def without_volatile(text: bytes) -> bytes:
+    """The text with times, durations, random names and the like replaced by words."""
+    for pattern, word in _VOLATILE:
+        text = pattern.sub(word, text)
+    return text
+
+
+def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[LineChange]:
+    old, new = _differing_part(old, new)
+    if sorted(old) == sorted(new):
+        # The order of a directory or of parallel jobs is chance, and nothing here can tell it from a sort gone wrong.
+        shown = _first_difference(old, new)
+        yield LineChange(change=Change.ORDER, severity=Severity.COSMETIC, old=shown[0], new=shown[1])
+        return
+    found: dict[Change, LineChange] = {}
+    for change, shown_old, shown_new in _edits(old, new):
+        severity = Severity.CONTENT
+        found.setdefault(change, LineChange(change=change, severity=severity, old=shown_old, new=shown_new))
+    yield from found.values()
+
+
+def _differing_part(old: Sequence[str], new: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    shorter = min(len(old), len(new))
+    start = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    rest = shorter - start
+    end = next((at for at in range(rest) if old[-1 - at] != new[-1 - at]), rest)
+    return old[start : len(old) - end], new[start : len(new) - end]
+
+
+def _edits(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Change, str, str]]:
+    if len(old) == len(new) or not old or not new or max(len(old), len(new)) > PAIRED_LINES:
+        yield from _side_by_side(old, new)
+        return
+    for tag, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(
+        None, old, new, autojunk=False
+    ).get_opcodes():
+        if tag != "equal":
+            yield from _side_by_side(old[old_from:old_to], new[new_from:new_to])
+
+
+def _side_by_side(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Change, str, str]]:
+    shared = min(len(old), len(new))
+    yield from ((Change.VALUE, one, other) for one, other in zip(old, new, strict=False) if one != other)
+    yield from ((Change.MISSING, line, "") for line in old[shared:])
+    yield from ((Change.EXTRA, "", line) for line in new[shared:])
+
+
+def _first_difference(old: Sequence[str], new: Sequence[str]) -> tuple[str, str]:
+    return next(((one, other) for one, other in zip(old, new, strict=False) if one != other), ("", ""))
+
+
+def _lines(text: bytes) -> list[str]:
+    lines = text.decode(errors="replace").split("\n")
+    # What follows the final newline is not a line; without one, the last line is.
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+_OPPOSITE = {Change.MISSING: Change.EXTRA, Change.EXTRA: Change.MISSING}
+
+
+def _flipped(change: LineChange) -> LineChange:
+    return LineChange(
+        change=_OPPOSITE.get(change.change, change.change), severity=change.severity, old=change.new, new=change.old
+    )
