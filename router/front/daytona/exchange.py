@@ -1,0 +1,114 @@
+"""One exchange with a client over ASGI: its body as a stream, the answer sent, and the moment it goes away."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import aclosing
+from typing import Any, cast
+
+from router import tasks
+from router.front.daytona.errors import BadRequest
+from router.front.daytona.responses import Response
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class ClientGone(Exception):
+    """The client closed its connection before it had its answer."""
+
+
+class Exchange:
+    """One HTTP request and its answer. The body is read once: by `stream` or by `read`."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._body_over = asyncio.Event()
+        self.started = False  # the answer's head has left: nothing else can be answered
+        self.bytes_out = 0
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises ClientGone when it is cut."""
+        while not self._body_over.is_set():
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._body_over.set()
+                raise ClientGone
+            if not message.get("more_body", False):
+                self._body_over.set()
+            if chunk := cast(bytes, message.get("body", b"")):
+                yield chunk
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises BadRequest (413) past `limit` bytes, ClientGone."""
+        collected = bytearray()
+        async for chunk in self.stream():
+            collected += chunk
+            if len(collected) > limit:
+                raise BadRequest(f"body is larger than {limit} bytes", status=413, code="PAYLOAD_TOO_LARGE")
+        return bytes(collected)
+
+    async def answer(self, response: Response) -> None:
+        """Send it. A body that breaks off midway leaves the answer unfinished, so that the client sees it cut."""
+        headers = list(response.headers)
+        body = response.body
+        if isinstance(body, bytes) and response.status != 204:
+            headers.append((b"content-length", b"%d" % len(body)))
+        self.started = True
+        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if isinstance(body, bytes):
+            self.bytes_out = len(body)
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        async with aclosing(_closable(body)) as chunks:
+            async for chunk in chunks:
+                self.bytes_out += len(chunk)
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def unless_gone(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work, but cancel it and raise ClientGone as soon as the client has gone."""
+        await race(work, self._gone())
+
+    async def _gone(self) -> None:
+        # Only one may receive, so the body comes first.
+        await self._body_over.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        raise ClientGone
+
+
+async def race(*works: Coroutine[Any, Any, None]) -> None:
+    """Run them until the first is over, cancel the others, and raise what the first raised."""
+    running = [tasks.spawn(_error_of(work), name="exchange") for work in works]
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+    # In the order given: work that is done counts, even if the client went away in the same moment.
+    error = next(task.result() for task in running if not task.cancelled())
+    if error is not None:
+        raise error
+
+
+async def _error_of(work: Coroutine[Any, Any, None]) -> Exception | None:
+    # As a value: a failed task would be logged, though its caller handles the error.
+    try:
+        await work
+    except Exception as error:
+        return error
+    return None
+
+
+async def _closable(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    close = getattr(chunks, "aclose", None)
+    try:
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        if close is not None:
+            await close()
