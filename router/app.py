@@ -27,6 +27,7 @@ from router.backends.e2b.backend import E2BBackend
 from router.compare.capture import captured
 from router.compare.worker import CompareWorker
 from router.engine.answers import Answers
+from router.engine.call import Call
 from router.engine.decide import Decider
 from router.engine.engine import Engine
 from router.engine.forward import Forward
@@ -35,6 +36,7 @@ from router.engine.lifecycle import Lifecycle
 from router.engine.old import OldAddresses
 from router.engine.reconcile import Reconciler
 from router.engine.sockets import Sockets
+from router.engine.translate import Translation
 from router.engine.twincall import TwinCalls
 from router.flags.embedded import EmbeddedFlags
 from router.settings import Settings
@@ -208,7 +210,10 @@ def _wire(
     decider = Decider(flags, settings.flags.seed)
     forward = Forward(upstream, old, instance=secrets.token_hex(8))
     keys = Keys(upstream, old)
-    answers = Answers(settings=settings, forward=forward, keys=keys, sides=sides, compare=compare)
+    translation = Translation(settings.listen.public_url, _call_header if settings.telemetry.call_header else _nothing)
+    answers = Answers(
+        settings=settings, forward=forward, keys=keys, sides=sides, compare=compare, translation=translation
+    )
     twincalls = TwinCalls(
         settings=settings, answers=answers, registry=registry, sides=sides, keeper=keeper, lanes=lanes,
         decider=decider, clock=clock, sampled=sampled,
@@ -222,13 +227,13 @@ def _wire(
         registry=registry,
         lifecycle=lifecycle,
         twincalls=twincalls,
-        sockets=Sockets(upstream, old, twincalls),
+        sockets=Sockets(upstream, old, twincalls, settings.listen.public_url),
         records=records,
         observe=telemetry.observe,
         signatures=_signatures,
         public_url=settings.listen.public_url,
         body_limit=settings.listen.body_limit_bytes,
-        call_header=settings.telemetry.call_header,
+        extra=translation.extra,
     )
     return App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides)
 
@@ -250,6 +255,14 @@ def _backends(settings: Settings, upstream: HttpUpstream) -> dict[Origin, Dayton
             work_dir=new.work_dir,
         ),
     }
+
+
+def _call_header(call: Call) -> list[tuple[bytes, bytes]]:
+    return [(b"X-Crossfade-Call", call.id.encode())]
+
+
+def _nothing(_call: Call) -> list[tuple[bytes, bytes]]:
+    return []
 
 
 def _signatures(operation: str, comparison: Comparison) -> tuple[str, ...]:

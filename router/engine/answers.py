@@ -17,10 +17,11 @@ from router.engine.call import Call
 from router.engine.client import Send
 from router.engine.forward import Answer, Forward, has_body
 from router.engine.keys import Keys
+from router.engine.translate import Translation
 from router.settings import Settings
 from router.twins.admit import Go, How
 from router.twins.paths import normal
-from router.twins.sides import Sides
+from router.twins.sides import OneSide, Sides
 from router.twins.state import Twin
 from router.wire.relay import pass_on
 
@@ -37,6 +38,7 @@ class Answers:
     keys: Keys
     sides: Sides
     compare: Compare
+    translation: Translation
 
     async def by_side(self, call: Call, twin: Twin, go: Go, body: bytes | AsyncIterator[bytes], send: Send) -> bool:
         """Answer as admitted. True: a write that both sides carried out alike."""
@@ -63,7 +65,7 @@ class Answers:
         keep = self.settings.mirror.body_limit_bytes if call.decision and call.decision.shadow else 0
         started = time.perf_counter()
         response = await self.forward.send(call, body if has_body(call) else None, plain=keep > 0)
-        relayed = await pass_on(response, send, extra=self._extra(call), keep=keep)
+        relayed = await pass_on(response, send, extra=self.translation.extra(call), keep=keep)
         call.origin_seconds = time.perf_counter() - started
         call.answered(relayed.status, relayed.bytes_out, first_byte=relayed.started)
         if relayed.status < 400:
@@ -115,7 +117,7 @@ class Answers:
         decision = call.decision
         assert decision is not None
         old = self._old_half(call, body)
-        new = translate.perform_all(self.sides, twin, Origin.NEW, call, body, Purpose.WRITE_THROUGH)
+        new = self._new_half(call, twin)
         on_old, on_new = await call.client.unless_gone(self._both(twin, old, new))
         call.mirrored = True
         outcomes_new = on_new if isinstance(on_new, tuple) else ()
@@ -127,9 +129,9 @@ class Answers:
         if not alike:
             self._fall_back(call, twin, "the two sides did not do the same")
         if answers_new and outcomes_new:
-            outcomes_new = await translate.respond(call, outcomes_new, send, self._extra(call))
+            outcomes_new = await self.translation.respond(call, outcomes_new, send)
         elif isinstance(on_old, Answer):
-            await translate.send_answer(call, on_old, send, self._extra(call))
+            await self.translation.answer(call, on_old, send)
         else:
             raise on_old if isinstance(on_old, Exception) else UpstreamFailed("neither side answered", sent=True)
         call.answers = outcomes_new if answers_new else outcomes_old
@@ -139,6 +141,11 @@ class Answers:
     async def _old_half(self, call: Call, body: bytes) -> Answer:
         purpose = Purpose.ANSWER if call.twin and call.twin.seat is Origin.OLD else Purpose.WRITE_THROUGH
         return await self.forward.fetch(call, body, self.settings.mirror.body_limit_bytes, purpose=purpose)
+
+    async def _new_half(self, call: Call, twin: Twin) -> Outcomes:
+        purpose = Purpose.ANSWER if twin.seat is Origin.NEW else Purpose.WRITE_THROUGH
+        there = OneSide(self.sides, twin, Origin.NEW)
+        return tuple([await there.perform(operation, purpose) for operation in call.operations])
 
     async def _both(
         self, twin: Twin, old: Coroutine[Any, Any, Answer], new: Coroutine[Any, Any, Outcomes]
@@ -180,9 +187,6 @@ class Answers:
     def _paths(self, call: Call) -> list[str]:
         work_dir = self.settings.new.work_dir
         return [normal(path, work_dir) for operation in call.operations for path in operation.paths]
-
-    def _extra(self, call: Call) -> list[tuple[bytes, bytes]]:
-        return [(b"X-Crossfade-Call", call.id.encode())] if self.settings.telemetry.call_header else []
 
 
 async def _caught(work: Coroutine[Any, Any, Any]) -> Any:

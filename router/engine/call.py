@@ -13,6 +13,7 @@ from crossfade.record import Record
 from crossfade.stage import Origin, Stage
 from crossfade.upstream import Headers
 from router.engine.client import Client
+from router.front.daytona.errors import BadRequest
 from router.front.daytona.routes import Route
 from router.twins.lane import Verdict
 from router.twins.state import Twin
@@ -42,6 +43,7 @@ class Call:
     twin: Twin | None = None
     operations: tuple[Operation, ...] = ()
     answers: tuple[Outcome, ...] = ()  # plain outcomes of the answering side
+    unreadable: BadRequest | None = None  # why the request could not be decoded
     other_answers: tuple[Outcome, ...] = ()  # of a split write: the side whose answer was not sent
     decision: Decision | None = None
     classified_by: str = "default"

@@ -1,5 +1,7 @@
 """The path of one call (design §2): route, classify, decide, admit, answer; evidence and record come after."""
 
+import contextlib
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -12,20 +14,25 @@ from crossfade.stage import Origin
 from crossfade.upstream import UpstreamFailed
 from router.engine import translate
 from router.engine.call import Call, InFlight, new_id
-from router.engine.client import BodyTooLarge, Client, ClientGone, Receive, Scope, Send
+from router.engine.classify import classify
+from router.engine.client import BodyTooLarge, Client, ClientGone, Message, Receive, Scope, Send
 from router.engine.forward import Answer, Forward, has_body
 from router.engine.keys import KeyRefused
 from router.engine.lifecycle import ANSWER_LIMIT, Lifecycle
 from router.engine.sockets import Sockets
 from router.engine.twincall import TwinCalls
+from router.front.daytona.rewrite import rewrite, rewrites
 from router.front.daytona.routes import match
 from router.twins.lane import Verdict
 from router.twins.registry import Registry
+from router.twins.state import Twin
 from router.wire import headers as rules
 from router.wire.relay import Relayed, pass_on
 
 log = logging.getLogger("crossfade.engine")
 HEAD_LIMIT = 65_536
+# Operations whose tool may show only in what they ask, so that their body is read even where it is only passed on.
+BODY_RULES = ("process.exec", "process.code", "session.exec", "session.create", "pty.create")
 Signatures = Callable[[str, Comparison], tuple[str, ...]]
 
 
@@ -43,7 +50,7 @@ class Engine:
     signatures: Signatures
     public_url: str
     body_limit: int
-    call_header: bool
+    extra: Callable[[Call], list[tuple[bytes, bytes]]]
     in_flight: InFlight = field(default_factory=InFlight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,9 +150,9 @@ class Engine:
                 return await self.twincalls.answer(call, call.twin, send, self._evidence_over)
         if operation == "sandbox.create":
             body = await call.client.read(self.body_limit)
-            answer = await call.client.unless_gone(
-                self.lifecycle.create(call, body, translate.create_operation(call, body))
-            )
+            asked = await translate.operations(call, body)
+            work = self.lifecycle.create(call, body, asked[0] if asked else None)
+            answer = await call.client.unless_gone(work)
             await self._send(call, send, self._rewritten(call, answer))
             return False
         await self.observe_only(call, send)
@@ -156,12 +163,11 @@ class Engine:
         body: bytes | AsyncIterator[bytes] | None = call.client.stream() if has_body(call) else None
         if not has_body(call):
             await call.client.read(0)
-        elif translate.classified_by_body(call):
+        elif call.operation in BODY_RULES:
             body = await call.client.read(self.body_limit)
-            translate.classify_call(call, translate.operations_or_none(call, body))
-        if call.decision is None:
-            translate.classify_call(call, None)
-        if call.route is not None and translate.rewritten_route(call.route):
+            call.operations = await translate.operations(call, body)
+        classify(call)
+        if call.route is not None and rewrites(call.route):
             answer = await call.client.unless_gone(self.forward.fetch(call, body, ANSWER_LIMIT))
             self._learn(call, answer)
             await self._send(call, send, self._rewritten(call, answer))
@@ -173,10 +179,10 @@ class Engine:
         response = await self.forward.send(call, body)
         call.origin_seconds = time.perf_counter() - call.started
         head_only = call.method == "HEAD"
-        return await pass_on(response, send, extra=self._extra(call), head_only=head_only)
+        return await pass_on(response, send, extra=self.extra(call), head_only=head_only)
 
-    async def _lifecycle(self, call: Call, twin: translate.Twin, send: "_Started") -> None:
-        translate.classify_call(call, None)
+    async def _lifecycle(self, call: Call, twin: Twin, send: "_Started") -> None:
+        classify(call)
         await self.twincalls.wait_for_fence(call, twin, process=False)
         body = await call.client.read(self.body_limit)
         operation = call.operation
@@ -186,35 +192,36 @@ class Engine:
         elif self.lifecycle.is_transition(operation):
             answer = await self.lifecycle.transition(call, twin, body, operation)
         elif operation == "sandbox.preview" and twin.seat is Origin.NEW:
-            await self.twincalls.translated(call, twin, send, body)
+            call.operations = await translate.operations(call, body)
+            await self.twincalls.answers.seat(call, twin, body, send)
             return
         else:
             answer = await call.client.unless_gone(self.forward.fetch(call, body, ANSWER_LIMIT))
             if answer.status < 300:
-                self.twincalls.keys.accept(call, twin, self.twincalls.sides.clock.monotonic())
+                self.twincalls.answers.keys.accept(call, twin, self.twincalls.sides.clock.monotonic())
         self._learn(call, answer)
         await self._send(call, send, self._rewritten(call, answer))
 
     def _learn(self, call: Call, answer: Answer) -> None:
-        for sandbox, url in translate.toolbox_urls(call, answer):
-            self.forward.old.learn_object(sandbox, url)
+        """A sandbox's own toolbox address, before it is replaced by ours."""
+        if call.operation == "sandbox.get" and answer.status < 300:
+            with contextlib.suppress(ValueError, AttributeError):
+                url = json.loads(answer.body).get("toolboxProxyUrl")
+                self.forward.old.learn_object(call.sandbox, str(url or ""))
 
     def _rewritten(self, call: Call, answer: Answer) -> Answer:
         """Addresses in a control-plane answer become ours."""
         if call.route is None or answer.status >= 300:
             return answer
-        body = translate.rewritten(call, answer.body, self.public_url)
+        body = rewrite(call.route, answer.body, public_url=self.public_url)
         return Answer(status=answer.status, headers=answer.headers, body=body)
 
     async def _send(self, call: Call, send: "_Started", answer: Answer) -> None:
-        headers = [*rules.to_client(answer.headers, drop=(b"content-length",)), *self._extra(call)]
+        headers = [*rules.to_client(answer.headers, drop=(b"content-length",)), *self.extra(call)]
         headers.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else answer.body})
         call.answered(answer.status, len(answer.body))
-
-    def _extra(self, call: Call) -> list[tuple[bytes, bytes]]:
-        return [(b"X-Crossfade-Call", call.id.encode())] if self.call_header else []
 
     # What goes wrong
 
@@ -269,7 +276,7 @@ class _Started:
         self.started = False
         self.status = 0
 
-    async def __call__(self, message: "translate.Message") -> None:
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]

@@ -11,10 +11,13 @@ from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRefuse
 from router import tasks
 from router.engine import translate
 from router.engine.call import Call
+from router.engine.classify import classify
 from router.engine.client import Receive, Scope, Send
 from router.engine.keys import KeyRefused
 from router.engine.old import OldAddresses
 from router.engine.twincall import TwinCalls
+from router.front.daytona.sockets import serve_socket
+from router.twins.sides import OneSide
 from router.twins.state import Twin
 from router.wire import headers as rules
 
@@ -28,13 +31,13 @@ class Sockets:
     upstream: Upstream
     old: OldAddresses
     twincalls: TwinCalls
+    public_url: str
 
     async def serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         """One websocket, from handshake to close."""
         call.client.no_body()
         call.operations = await translate.operations(call, b"") if call.operation in OPERATIONS else ()
-        translate.classify_call(call, call.operations or None)
-        await receive()  # websocket.connect
+        classify(call)
         if call.twin is None or not call.operations:
             await self._bridge(call, scope, receive, send)
             return
@@ -48,18 +51,23 @@ class Sockets:
         try:
             await self.twincalls.answers.keys.check(call, twin, self.twincalls.clock.monotonic())
         except KeyRefused as refused:
+            await receive()
             await _refuse(call, send, refused.status, refused.body)
             return
         except UpstreamFailed as error:
+            await receive()
             await _refuse(call, send, 502, str(error).encode())
             return
         await self._translated(call, twin, scope, receive, send)
 
     async def _translated(self, call: Call, twin: Twin, scope: Scope, receive: Receive, send: Send) -> None:
-        status = await translate.stream(self.twincalls.sides, twin, Origin.NEW, call, scope, receive, send)
-        call.answered(status, 0)
+        there = OneSide(self.twincalls.sides, twin, Origin.NEW)
+        asking = translate.asking(call, self.public_url)
+        outcome = await serve_socket(there, asking, scope, receive, send)
+        call.answered(101 if outcome.ok else outcome.status, 0)
 
     async def _bridge(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
         try:
             socket = await self._connect(call, scope)
         except UpstreamRefused as refused:

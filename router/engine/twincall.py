@@ -12,6 +12,7 @@ from crossfade.stage import PROCESS_GROUP, STAGES, Compared, Origin
 from router.engine import translate
 from router.engine.answers import Answers
 from router.engine.call import Call
+from router.engine.classify import classify
 from router.engine.client import ClientGone, Send
 from router.engine.decide import FILE_TOOLS, Decider
 from router.engine.forward import has_body
@@ -46,9 +47,9 @@ class TwinCalls:
     async def answer(self, call: Call, twin: Twin, send: Send, done: Done) -> bool:
         """Answer the client. True: evidence is under way and will call `done`."""
         body = await self._body(call)
-        operations = await translate.operations(call, body) if isinstance(body, bytes) else ()
-        call.operations = tuple(operations)
-        translate.classify_call(call, call.operations or None)
+        if isinstance(body, bytes):
+            call.operations = await translate.operations(call, body)
+        classify(call)
         await self.wait_for_fence(call, twin, process=_process(call))
         ask = self._ask(call, twin)
         twin.last_activity = self.clock.monotonic()

@@ -53,6 +53,27 @@ class Sides:
         return await self.backends[origin].open(replace(operation, sandbox=there), purpose)
 
 
+@dataclass(frozen=True, slots=True)
+class OneSide:
+    """One side of one twin, as a Backend that takes the client-visible sandbox id."""
+
+    sides: Sides
+    twin: Twin
+    origin: Origin
+
+    @property
+    def name(self) -> str:
+        return self.sides.backends[self.origin].name
+
+    async def perform(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Outcome:
+        """Carry it out on this side."""
+        return await self.sides.perform(self.twin, self.origin, operation, purpose)
+
+    async def open(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Channel | Outcome:
+        """Open a stream on this side."""
+        return await self.sides.open(self.twin, self.origin, operation, purpose)
+
+
 async def discard(outcome: Outcome) -> None:
     """Let go of an outcome's unread content."""
     if isinstance(outcome.value, Content) and (close := getattr(outcome.value.stream, "aclose", None)):
