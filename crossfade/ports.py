@@ -35,7 +35,9 @@ class Backend(Protocol):
     The purpose says whose work it is; it is counted, and shadow work must not keep a sandbox awake.
     """
 
-    name: str  # "daytona", "e2b", "local"
+    @property
+    def name(self) -> str:
+        """What it is in settings and errors: daytona, e2b, local."""
 
     async def perform(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Outcome:
         """Carry it out. The body, if any, is read at most once; a Content in the outcome must be read or closed."""

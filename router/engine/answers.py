@@ -77,10 +77,9 @@ class Answers:
     async def translated(self, call: Call, twin: Twin, send: Send, body: bytes | AsyncIterator[bytes]) -> None:
         """Answered by the seat on new, through the front's own words."""
         started = time.perf_counter()
-        work = translate.perform_all(self.sides, twin, Origin.NEW, call, body, Purpose.ANSWER)
-        outcomes = await call.client.unless_gone(work)
+        there = OneSide(self.sides, twin, Origin.NEW)
+        call.answers = await call.client.unless_gone(self.translation.serve(call, body, there.perform, send))
         call.origin_seconds = time.perf_counter() - started
-        call.answers = await translate.respond(call, outcomes, send, self._extra(call))
 
     async def _read(self, call: Call, twin: Twin, go: Go, body: bytes, send: Send) -> None:
         tokens = [twin.tokens.get(normal(each.paths[0], self.settings.new.work_dir)) for each in call.operations]
