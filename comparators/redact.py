@@ -82,12 +82,13 @@ def sealed(value: Any, key: bytes) -> Any:
 
 
 def masked(value: Any, secrets: Collection[str]) -> Any:
-    """Plain data with these exact values masked, longest first."""
+    """Plain data with these exact values masked, longest first. Different values get different masks."""
     known = sorted((secret for secret in secrets if len(secret) >= 4), key=lambda secret: (-len(secret), secret))
     if not known:
         return value
     pattern = re.compile("|".join(re.escape(secret) for secret in known))
-    return _rewritten(value, lambda text: pattern.sub(MASK, text))
+    numbers = {secret: number for number, secret in enumerate(known)}
+    return _rewritten(value, lambda text: pattern.sub(lambda match: f"<masked:{numbers[match.group()]:08x}>", text))
 
 
 def secrets_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:

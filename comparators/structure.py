@@ -136,8 +136,9 @@ def _of_trees(shape: Shape, old: Mapping[str, Any], new: Mapping[str, Any]) -> I
     # No lists are left at this point, so neither ignore_order's square nor an inserted head's cascade can happen.
     tree = DeepDiff(old, new, view="tree", ignore_numeric_type_changes=True, threshold_to_diff_deeper=0)
     for report, change in _CHANGES.items():
-        for found in tree.get(report, ()):
-            keys = found.path(output_format="list")
+        # Deepdiff walks sets: without an order of our own, which of many places is shown would be chance.
+        places = [(found.path(output_format="list"), found) for found in tree.get(report, ())]
+        for keys, found in sorted(places, key=lambda place: [str(key) for key in place[0]]):
             path, field = _place(shape, keys)
             severity = field.severity or Severity.COSMETIC
             here = found.t1 if change is not Change.EXTRA else None

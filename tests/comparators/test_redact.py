@@ -127,7 +127,9 @@ def test_known_values_of_a_call_never_enter_a_comparison() -> None:
 
 
 def test_of_secrets_only_exact_values_are_masked() -> None:
-    assert masked({"a": ["xabcdx", b"abcd", 1]}, ["abcd", "abc", ""]) == {"a": ["x<masked>x", b"<masked>", 1]}
+    assert masked({"a": ["xabcdx", b"abcd", 1]}, ["abcd", "abc", ""]) == {
+        "a": ["x<masked:00000000>x", b"<masked:00000000>", 1]
+    }
 
 
 def test_commands_tokens_and_environments_have_no_plain_form() -> None:

@@ -1,5 +1,6 @@
 """comparators/structure.py: two healthy wires agree, and what differs is found once and shown."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -150,6 +151,14 @@ def test_other_bytes_of_another_length_are_told_apart_from_a_cut() -> None:
 
     assert changes(cut) == {Change.SIZE}
     assert changes(other) == {Change.SIZE, Change.VALUE}
+
+
+def test_of_many_places_the_first_by_name_is_shown() -> None:
+    names = [f"{at:03}" for at in range(100)]
+    random.Random(3).shuffle(names)
+    comparison = compare(pair("fs.list", done(tuple(FileInfo(name=name) for name in names)), done(())))
+
+    assert comparison.differences[0].old.startswith("000: ")
 
 
 def test_labels_are_compared_by_name_without_telling_the_name() -> None:
