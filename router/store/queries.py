@@ -1,0 +1,359 @@
+"""What the command line and the report read, as plain values."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from sqlalchemy import Connection, Row, Table, func, select
+
+from crossfade.record import Record
+from router.store import schema
+from router.store.database import Database
+from router.store.fold import COUNTERS, HOUR
+from router.store.histogram import merged
+from router.store.rows import record_of
+
+_FLAG_PREFIX = "sandbox-migration-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """A record and its place in the order in which calls were completed."""
+
+    seq: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A kind of difference, as counted in the window."""
+
+    name: str
+    severity: str
+    count: int
+    first_seen: float  # Unix seconds
+    last_seen: float
+    samples: tuple["SampleRow", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRow:
+    """One difference, kept to be shown."""
+
+    call: str
+    at: float
+    path: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long one origin took in one position (answer, shadow): a histogram of log buckets."""
+
+    origin: str
+    position: str
+    histogram: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandboxes:
+    """Sandboxes with at least one such call."""
+
+    seen: int = 0
+    on_new: int = 0
+    compared: int = 0
+    differing: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSums:
+    """What was counted of one tool in the window. `counts` has the columns of rollups."""
+
+    tool: str
+    counts: Mapping[str, int]
+    answered: Mapping[str, int]  # by origin: old, new, router
+    wished: Mapping[str, int]
+    stages: Mapping[str, int]
+    validation_seconds: float
+    dropped: Mapping[str, int]  # by reason
+    held: Mapping[str, int]
+    statuses: Mapping[str, int]
+    latencies: tuple[Latency, ...]
+    sandboxes: Sandboxes
+    signatures: tuple[Signature, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourSums:
+    """Calls of one tool in one hour, by who answered."""
+
+    hour: int
+    tool: str
+    answering: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Everything that was counted since the beginning of an hour, read in one view."""
+
+    since: float
+    first_hour: int | None  # None: nothing was counted
+    last_hour: int | None
+    tools: tuple[ToolSums, ...]
+    hours: tuple[HourSums, ...]
+    requests: Mapping[tuple[str, str], int]  # (origin, purpose) -> count
+    losses: Mapping[str, int]  # reason -> records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFlag:
+    """What a tool's flag asks for. `shares` is stage -> share of 1 for sandboxes that no rule or target names."""
+
+    version: int
+    shares: Mapping[str, float]
+    has_exceptions: bool = False
+
+
+def tail(
+    database: Database,
+    *,
+    after: int = 0,
+    limit: int = 50,
+    tool: str | None = None,
+    sandbox: str | None = None,
+    differing: bool = False,
+) -> Sequence[Numbered]:
+    """The newest completed calls, oldest of them first; `after` a place in that order."""
+    table = schema.records
+    query = select(table.c.seq, table.c.body).where(table.c.seq > after).order_by(table.c.seq.desc()).limit(limit)
+    if tool:
+        query = query.where(table.c.tool == tool)
+    if sandbox:
+        query = query.where(table.c.sandbox == sandbox)
+    if differing:
+        query = query.where(table.c.differing.is_(True))
+    with database.reading() as connection:
+        rows = connection.execute(query).all()
+    return [Numbered(seq=row.seq, record=record_of(row.body)) for row in reversed(rows)]
+
+
+def records_starting(database: Database, id: str, *, limit: int = 10) -> Sequence[Record]:
+    """Records whose id is, or starts with, this one."""
+    table = schema.records
+    after_last = id[:-1] + chr(ord(id[-1]) + 1) if id else "\U0010ffff"
+    query = select(table.c.body).where(table.c.id >= id, table.c.id < after_last).order_by(table.c.id).limit(limit)
+    with database.reading() as connection:
+        return [record_of(row.body) for row in connection.execute(query)]
+
+
+def window(database: Database, since: float = 0.0) -> Window:
+    """Sums of every hour that ended after `since`: hours are not split."""
+    first = int(since // HOUR) * HOUR
+    with database.reading() as connection:
+        rollups = connection.execute(select(schema.rollups).where(schema.rollups.c.hour >= first)).all()
+        by_tool: dict[str, list[Row[tuple[object, ...]]]] = defaultdict(list)
+        for row in rollups:
+            by_tool[row.tool].append(row)
+        tallies = _tallies(connection, first)
+        latencies = _latencies(connection, first)
+        sandboxes = _sandboxes(connection, first)
+        signatures = _signatures(connection, first)
+        tools = tuple(
+            _tool(
+                tool,
+                by_tool[tool],
+                tallies=tallies,
+                latencies=latencies.get(tool, {}),
+                sandboxes=sandboxes.get(tool, Sandboxes()),
+                signatures=signatures.get(tool, ()),
+            )
+            for tool in sorted(by_tool)
+        )
+        requests = _sums(connection, schema.origin_requests, ("origin", "purpose"), first)
+        losses = _sums(connection, schema.losses, ("reason",), first)
+    hours = [row.hour for row in rollups]
+    return Window(
+        since=since,
+        first_hour=min(hours, default=None),
+        last_hour=max(hours, default=None),
+        tools=tools,
+        hours=_hours(rollups),
+        requests={(str(key[0]), str(key[1])): count for key, count in requests.items()},
+        losses={str(key[0]): count for key, count in losses.items()},
+    )
+
+
+def tool_flags(flags: Mapping[str, Mapping[str, object]]) -> Mapping[str, ToolFlag]:
+    """What the migration flags ask for, by tool. Flags of another shape are left out."""
+    found: dict[str, ToolFlag] = {}
+    for key, flag in flags.items():
+        if key.startswith(_FLAG_PREFIX) and (parsed := _tool_flag(flag)) is not None:
+            found[key.removeprefix(_FLAG_PREFIX)] = parsed
+    return found
+
+
+def _tool(
+    tool: str,
+    rows: Iterable[Row[tuple[object, ...]]],
+    *,
+    tallies: Mapping[tuple[str, str], Mapping[str, int]],
+    latencies: Mapping[tuple[str, str], Mapping[int, int]],
+    sandboxes: Sandboxes,
+    signatures: tuple[Signature, ...],
+) -> ToolSums:
+    totals = _Totals()
+    for row in rows:
+        totals.add(row)
+    return ToolSums(
+        tool=tool,
+        counts=dict(totals.counts),
+        answered=dict(totals.answered),
+        wished=dict(totals.wished),
+        stages=dict(totals.stages),
+        validation_seconds=totals.validation_seconds,
+        dropped=tallies.get((tool, "dropped"), {}),
+        held=tallies.get((tool, "held"), {}),
+        statuses=tallies.get((tool, "status"), {}),
+        latencies=tuple(
+            Latency(origin=origin, position=position, histogram=histogram)
+            for (origin, position), histogram in sorted(latencies.items())
+        ),
+        sandboxes=sandboxes,
+        signatures=signatures,
+    )
+
+
+@dataclass(slots=True)
+class _Totals:
+    counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTERS, 0)))
+    answered: Counter[str] = field(default_factory=Counter)
+    wished: Counter[str] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
+    validation_seconds: float = 0.0
+
+    def add(self, row: Row[tuple[object, ...]]) -> None:
+        for name in COUNTERS:
+            self.counts[name] += getattr(row, name)
+        self.answered[row.answering] += row.calls
+        self.wished[row.wish] += row.calls
+        self.stages[row.stage] += row.calls
+        self.validation_seconds += row.validation_seconds
+
+
+def _hours(rollups: Iterable[Row[tuple[object, ...]]]) -> tuple[HourSums, ...]:
+    sums: Counter[tuple[int, str, str]] = Counter()
+    for row in rollups:
+        sums[row.hour, row.tool, row.answering] += row.calls
+    return tuple(
+        HourSums(hour=hour, tool=tool, answering=answering, calls=calls)
+        for (hour, tool, answering), calls in sorted(sums.items())
+    )
+
+
+def _tallies(connection: Connection, first: int) -> Mapping[tuple[str, str], Mapping[str, int]]:
+    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for (tool, kind, name), count in _sums(connection, schema.tallies, ("tool", "kind", "name"), first).items():
+        found[tool, kind][name] = count
+    return found
+
+
+def _latencies(connection: Connection, first: int) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, int]]]:
+    found: dict[str, dict[tuple[str, str], Mapping[int, int]]] = defaultdict(dict)
+    for row in connection.execute(select(schema.latencies).where(schema.latencies.c.hour >= first)):
+        histogram = {int(bucket): count for bucket, count in orjson.loads(row.histogram).items()}
+        key = row.origin, row.position
+        found[row.tool][key] = merged(found[row.tool].get(key, {}), histogram)
+    return found
+
+
+def _sandboxes(connection: Connection, first: int) -> Mapping[str, Sandboxes]:
+    table = schema.sandbox_hours
+    each = (
+        select(
+            table.c.tool,
+            table.c.sandbox,
+            *(func.max(table.c[name]).label(name) for name in ("on_new", "compared", "differing")),
+        )
+        .where(table.c.hour >= first)
+        .group_by(table.c.tool, table.c.sandbox)
+        .subquery()
+    )
+    query = select(
+        each.c.tool,
+        func.count().label("seen"),
+        *(func.count().filter(each.c[name] > 0).label(name) for name in ("on_new", "compared", "differing")),
+    ).group_by(each.c.tool)
+    return {
+        row.tool: Sandboxes(seen=row.seen, on_new=row.on_new, compared=row.compared, differing=row.differing)
+        for row in connection.execute(query)
+    }
+
+
+def _signatures(connection: Connection, first: int) -> Mapping[str, tuple[Signature, ...]]:
+    table = schema.signatures
+    query = (
+        select(
+            table.c.tool,
+            table.c.name,
+            func.max(table.c.severity).label("severity"),
+            func.sum(table.c.count).label("times"),
+            func.min(table.c.first_seen).label("first_seen"),
+            func.max(table.c.last_seen).label("last_seen"),
+        )
+        .where(table.c.hour >= first)
+        .group_by(table.c.tool, table.c.name)
+    )
+    samples = _samples(connection, first)
+    found: dict[str, list[Signature]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.tool].append(
+            Signature(
+                name=row.name,
+                severity=row.severity,
+                count=int(row.times),
+                first_seen=row.first_seen,
+                last_seen=row.last_seen,
+                samples=tuple(samples.get((row.tool, row.name), ())),
+            )
+        )
+    return {tool: tuple(sorted(each, key=lambda one: (-one.count, one.name))) for tool, each in found.items()}
+
+
+def _samples(connection: Connection, first: int) -> Mapping[tuple[str, str], Sequence[SampleRow]]:
+    table = schema.samples
+    found: dict[tuple[str, str], list[SampleRow]] = defaultdict(list)
+    for row in connection.execute(select(table).where(table.c.at >= first).order_by(table.c.seq.desc())):
+        found[row.tool, row.name].append(SampleRow(call=row.call, at=row.at, path=row.path, old=row.old, new=row.new))
+    return found
+
+
+def _sums(connection: Connection, table: Table, keys: Sequence[str], first: int) -> Mapping[tuple[str, ...], int]:
+    columns = [table.c[key] for key in keys]
+    query = select(*columns, func.sum(table.c.count)).where(table.c.hour >= first).group_by(*columns)
+    return {tuple(row[:-1]): int(row[-1]) for row in connection.execute(query)}
+
+
+def _tool_flag(flag: Mapping[str, object]) -> ToolFlag | None:
+    match flag:
+        case {"version": int(version), "on": False, "variations": [*stages], "offVariation": int(off)}:
+            shares = {off: 1.0}
+        case {"version": int(version), "variations": [*stages], "fallthrough": {"variation": int(only)}}:
+            shares = {only: 1.0}
+        case {
+            "version": int(version),
+            "variations": [*stages],
+            "fallthrough": {"rollout": {"variations": [*weighted]}},
+        }:
+            shares = {each["variation"]: each["weight"] / 100_000 for each in weighted if each["weight"]}
+        case _:
+            return None
+    if any(not isinstance(stages[index], str) for index in shares if index < len(stages)):
+        return None
+    return ToolFlag(
+        version=version,
+        shares={str(stages[index]): share for index, share in sorted(shares.items()) if index < len(stages)},
+        has_exceptions=bool(flag.get("rules") or flag.get("targets") or flag.get("contextTargets")),
+    )
