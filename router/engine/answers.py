@@ -100,7 +100,7 @@ class Answers:
             await self.seat(call, twin, body, send)
             return
         call.origin_seconds = max(outcome.seconds for outcome in outcomes)
-        call.answers = await translate.respond(call, outcomes, send, self._extra(call))
+        call.answers = await call.client.unless_gone(self.translation.respond(call, outcomes, send))
 
     def _fall_back(self, call: Call, twin: Twin, why: str) -> None:
         decision = call.decision
