@@ -18,11 +18,11 @@ DEFAULT_FILE = "crossfade.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listen:
-    """Where we listen. `public_url` is what clients reach us by; it is written into the addresses we hand out."""
+    """Where we listen. `public_url` goes into the addresses we hand out; empty: what a client's Host header says."""
 
     api: str = "127.0.0.1:8800"
     admin: str = "127.0.0.1:8801"
-    public_url: str = "http://127.0.0.1:8800"
+    public_url: str = ""
     drain_seconds: float = 20.0  # how long calls in flight may finish after SIGTERM
     body_limit_bytes: int = 1_048_576  # largest JSON body held in memory
 

@@ -213,7 +213,7 @@ class Engine:
         """Addresses in a control-plane answer become ours."""
         if call.route is None or answer.status >= 300:
             return answer
-        body = rewrite(call.route, answer.body, public_url=self.public_url)
+        body = rewrite(call.route, answer.body, public_url=translate.our_url(call, self.public_url))
         return Answer(status=answer.status, headers=answer.headers, body=body)
 
     async def _send(self, call: Call, send: "_Started", answer: Answer) -> None:

@@ -66,12 +66,18 @@ def _lower(headers: Headers) -> list[tuple[bytes, bytes]]:
 # Outcomes, as the client's answer...
 
 
+def our_url(call: Call, public_url: str) -> str:
+    """Where the client reaches us: as set, or as it just did."""
+    return public_url.rstrip("/") or "http://" + call.fields.get(b"host", b"localhost").decode("latin-1")
+
+
 def asking(call: Call, public_url: str) -> Asking:
+    """Who asks, and how."""
     assert call.route is not None
     return Asking(
         route=call.route,
         dialect=dialect_of(call.fields),
-        public_url=public_url,
+        public_url=our_url(call, public_url),
         method=call.method,
         path=call.path,
     )
