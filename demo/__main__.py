@@ -108,8 +108,6 @@ class Progress:
 async def demo(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     directory: Path = options.out
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
     with console.status("preparing the Daytona SDK's own environment"):
         python = await make_sdk_environment(*SDK)
     async with contextlib.AsyncExitStack() as stack:
@@ -186,6 +184,8 @@ def main() -> None:
     )
     parser.add_argument("--inject", action="append", default=[], metavar="KIND", help="make the E2B side differ")
     options = parser.parse_args()
+    shutil.rmtree(options.out, ignore_errors=True)
+    options.out.mkdir(parents=True)
     try:
         sys.exit(asyncio.run(demo(options)))
     except NotReady as error:
