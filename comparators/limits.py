@@ -1,6 +1,5 @@
 """How big a pair may be before anything walks it by recursion."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,23 +34,22 @@ class Measure:
 
 def measure(value: Any, limits: Limits) -> Measure:
     """Walk plain data without recursion: it may be nested as deep as its sender liked."""
-    size_bytes = nodes = deepest = 0
-    waiting: list[tuple[Any, int]] = [(value, 0)]
-    while waiting:
-        current, depth = waiting.pop()
-        nodes += 1
+    size_bytes = deepest = 0
+    nodes = 1
+    waiting: list[tuple[Any, int]] = [([value], -1)]
+    while waiting and size_bytes <= limits.size_bytes and nodes <= limits.nodes and deepest <= limits.depth:
+        container, depth = waiting.pop()
+        depth += 1
         deepest = max(deepest, depth)
-        if isinstance(current, str | bytes):
-            size_bytes += len(current)
-        elif isinstance(current, Mapping):
-            for key, inner in current.items():
-                size_bytes += len(key) if isinstance(key, str | bytes) else 8
-                waiting.append((inner, depth + 1))
-        elif isinstance(current, list | tuple):
-            waiting.extend((inner, depth + 1) for inner in current)
-        else:
-            size_bytes += 8
-        if size_bytes > limits.size_bytes or nodes + len(waiting) > limits.nodes or deepest > limits.depth:
-            nodes += len(waiting)
-            break
+        nodes += len(container)
+        if isinstance(container, dict):
+            size_bytes += sum(len(key) if isinstance(key, str | bytes) else 8 for key in container)
+            container = container.values()
+        for inner in container:
+            if isinstance(inner, str | bytes):
+                size_bytes += len(inner)
+            elif isinstance(inner, dict | list | tuple):
+                waiting.append((inner, depth))
+            else:
+                size_bytes += 8
     return Measure(size_bytes=size_bytes, nodes=nodes, depth=deepest)

@@ -80,7 +80,19 @@ def _of_values(shape: Shape, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
     rest_old = {name: value for name, value in old.items() if name not in apart}
     rest_new = {name: value for name, value in new.items() if name not in apart}
     if rest_old != rest_new:
-        yield from _of_trees(shape, rest_old, rest_new)
+        yield from _of_trees(shape, *_unequal(rest_old, rest_new))
+
+
+def _unequal(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two trees without the branches that are equal: deepdiff does not short-cut equality, and takes 0.2 ms a row."""
+    left, right = dict(old), dict(new)
+    for key in old.keys() & new.keys():
+        one, other = old[key], new[key]
+        if one == other:
+            del left[key], right[key]
+        elif isinstance(one, Mapping) and isinstance(other, Mapping):
+            left[key], right[key] = _unequal(one, other)
+    return left, right
 
 
 # Bytes: outputs by stream and line, contents by digest.

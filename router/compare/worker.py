@@ -26,7 +26,7 @@ log = logging.getLogger("crossfade.compare")
 
 # An equal pair up to this size is normalised and found equal on the event loop: well under a millisecond.
 INLINE_BYTES = 16 * 1024
-INLINE_NODES = 400
+INLINE_NODES = 800
 # Masked between two turns of the event loop: about a millisecond's work.
 SEAL_BYTES = 32 * 1024
 SEAL_ROWS = 100
