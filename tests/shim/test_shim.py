@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 import uvicorn
-from recorder import Recorder
+from shim_recorder import Recorder
 
 ROOT = Path(__file__).parents[2]
 SHIM = ROOT / "shim"
