@@ -1,5 +1,97 @@
-"""Commands: explain."""
+"""`crossfade explain`: why a call goes where it goes."""
+
+import json
 
 import click
 
-commands: list[click.Command] = []
+
+@click.group()
+def explain() -> None:
+    """Say why."""
+
+
+@explain.command()
+@click.option("--operation", help="Operation, such as process.exec; or give --method and --url.")
+@click.option("--method", default="GET", show_default=True, help="Method of the request.")
+@click.option("--url", help="Path of the request, such as /toolbox/SANDBOX/files/info.")
+@click.option("--command", "text", default="", help="Command the call runs.")
+@click.option("--path", default="", help="File the call names.")
+@click.option("--session", default="", help="Session or terminal id.")
+@click.option("--header", help="Value of X-Crossfade-Tool.")
+@click.option("--baggage", help="Value of the W3C baggage header.")
+@click.option("--routing-key", help="Also evaluate the flags for this key.")
+@click.option("--organization", default="", help="Organisation of the sandbox, for the flags.")
+@click.option("--config", metavar="FILE", help="Settings file, for the flags.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def call(
+    operation: str | None, method: str, url: str | None, text: str, path: str, session: str, header: str | None,
+    baggage: str | None, routing_key: str | None, organization: str, config: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Which tool a call belongs to and what said so; with --routing-key, what that tool's flag asks for."""
+    from crossfade.operation import OPERATIONS
+    from policies.classification import RULES, classify
+
+    name = operation or _operation_of(method, url)
+    if name not in OPERATIONS:
+        raise click.UsageError(f"no operation '{name}'; known: {', '.join(OPERATIONS)}")
+    found = classify(operation=name, header=header, baggage=baggage, text=text, path=path, session=session)
+    rule = next((rule for rule in RULES if found.by == f"rule:{rule.name}"), None)
+    said = {"operation": name, "tool": found.tool, "by": found.by}
+    if rule is not None:
+        said |= {"looks_at": rule.looks_at, "pattern": rule.pattern.pattern}
+    if routing_key:
+        said |= _flag(found.tool, routing_key, organization, config)
+    if as_json:
+        click.echo(json.dumps({"schema": "crossfade.explain-call/1", **said}))
+        return
+    for key, value in said.items():
+        click.echo(f"{key:<13}{value}")
+
+
+def _operation_of(method: str, url: str | None) -> str:
+    from router.front.daytona.routes import match
+
+    if not url:
+        raise click.UsageError("name the call: --operation NAME, or --method METHOD --url PATH")
+    route = match(method.upper(), url.partition("?")[0])
+    if route is None or not route.operation:
+        raise click.UsageError(f"{method} {url} is no call we know: it is passed on to old, unclassified")
+    return route.operation
+
+
+def _flag(tool: str, routing_key: str, organization: str, config: str | None) -> dict[str, str]:
+    import tempfile
+    from pathlib import Path
+
+    from crossfade.decision import Subject
+    from crossfade.stage import PROCESS_GROUP, STAGES, Stage
+    from policies.buckets import bucket
+    from policies.group import limiting
+    from router.flags.embedded import EmbeddedFlags
+    from router.settings import load
+    from router.store.flags import open_flag_rows
+
+    settings = load(config)
+    place = bucket(routing_key, settings.flags.seed)
+    subject = Subject(routing_key=routing_key, organization=organization, bucket=place)
+    with tempfile.TemporaryDirectory() as spare:
+        flags = EmbeddedFlags(open_flag_rows(settings.store.url), Path(spare) / "flags.json")
+        flags.start()
+        try:
+            value = flags.stage(tool, subject)
+            stages = {name: found.stage for name in PROCESS_GROUP if (found := flags.stage(name, subject)) is not None}
+        finally:
+            flags.close()
+    stage = value.stage if value else Stage.OFF
+    said = {
+        "bucket": str(place),
+        "stage": str(stage) if value else "unknown: the sandbox keeps to its pin, or to off",
+        "flag reason": value.reason if value else "",
+        "wish": str(STAGES[stage].wish),
+    }
+    if tool in PROCESS_GROUP and (held := limiting(stages)):
+        said["limited by"] = ", ".join(held)
+    return said
+
+
+commands: list[click.Command] = [explain]

@@ -1,0 +1,126 @@
+"""Flags as LaunchDarkly flag JSON: one string flag per tool whose variations are the stages, old first (design §5)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crossfade.errors import SettingsError
+from crossfade.stage import TOOLS, Stage
+
+PREFIX = "sandbox-migration-"
+VARIATIONS = tuple(str(stage) for stage in Stage)
+WHOLE = 100_000
+Flag = dict[str, Any]
+
+
+def key_of(tool: str) -> str:
+    """The flag's key. Raises SettingsError for a tool that is none."""
+    if tool not in TOOLS:
+        raise SettingsError(f"no tool '{tool}'; known: {', '.join(TOOLS)}")
+    return PREFIX + tool
+
+
+def tool_of(key: str) -> str:
+    return key.removeprefix(PREFIX)
+
+
+def shares(text: str) -> Mapping[Stage, int]:
+    """Weights out of 100,000 from `live`, or `live=10,shadow=90`. Raises SettingsError naming the part and the fix."""
+    if "=" not in text:
+        return {_stage(text.strip()): WHOLE}
+    found: dict[Stage, int] = {}
+    for part in text.split(","):
+        name, _, percent = part.partition("=")
+        stage = _stage(name.strip())
+        if stage in found:
+            raise SettingsError(f"stage '{stage}' stands twice in '{text}'; name each once")
+        try:
+            weight = round(float(percent.strip().rstrip("%")) * WHOLE / 100)
+        except (ValueError, OverflowError):
+            raise SettingsError(f"'{part.strip()}' is not stage=percent; write for example live=10,shadow=90") from None
+        if not 0 <= weight <= WHOLE:
+            raise SettingsError(f"'{part.strip()}' is not from 0 to 100 percent")
+        found[stage] = weight
+    if (total := sum(found.values())) != WHOLE:
+        raise SettingsError(f"'{text}' adds up to {total / 1000:g} %; make it 100 %")
+    return found
+
+
+def _stage(name: str) -> Stage:
+    if name not in VARIATIONS:
+        raise SettingsError(f"no stage '{name}'; known: {', '.join(VARIATIONS)}")
+    return Stage(name)
+
+
+def build(
+    tool: str, weights: Mapping[Stage, int], *, version: int, seed: int, targets: Mapping[str, Stage] | None = None
+) -> Flag:
+    """The tool's flag. All weight on one stage is written as a variation, so that contexts without a key get it too."""
+    whole = [stage for stage, weight in weights.items() if weight == WHOLE]
+    if whole:
+        fallthrough: Flag = {"variation": VARIATIONS.index(whole[0])}
+    else:
+        # In the order of the stages, old first: a context without a key gets old, and live grows from the top.
+        listed = [{"variation": index, "weight": weights.get(Stage(name), 0)} for index, name in enumerate(VARIATIONS)]
+        fallthrough = {"rollout": {"kind": "rollout", "contextKind": "sandbox", "seed": seed, "variations": listed}}
+    return {
+        "key": key_of(tool),
+        "version": version,
+        "on": True,
+        "salt": PREFIX + tool,
+        "variations": list(VARIATIONS),
+        "offVariation": 0,
+        "prerequisites": [],
+        "targets": [],
+        "contextTargets": _targets(targets or {}),
+        "rules": [],
+        "fallthrough": fallthrough,
+        "migration": {"checkRatio": 1},
+    }
+
+
+def _targets(targets: Mapping[str, Stage]) -> list[Flag]:
+    by_stage: dict[Stage, list[str]] = {}
+    for key, stage in targets.items():
+        by_stage.setdefault(stage, []).append(key)
+    return [
+        {"contextKind": "sandbox", "variation": VARIATIONS.index(stage), "values": sorted(keys)}
+        for stage, keys in by_stage.items()
+    ]
+
+
+def targets_of(flag: Mapping[str, Any]) -> dict[str, Stage]:
+    """Single sandboxes that a flag names, by routing key."""
+    return {
+        str(key): Stage(VARIATIONS[target["variation"]])
+        for target in flag.get("contextTargets", ())
+        for key in target.get("values", ())
+    }
+
+
+def weights_of(flag: Mapping[str, Any]) -> Mapping[Stage, int]:
+    """The shares a flag sets, out of 100,000. Raises SettingsError for a flag that is none of ours."""
+    try:
+        if not flag["on"]:
+            return {Stage(flag["variations"][flag["offVariation"]]): WHOLE}
+        names: Sequence[str] = flag["variations"]
+        fallthrough = flag["fallthrough"]
+        if "rollout" not in fallthrough:
+            return {Stage(names[fallthrough["variation"]]): WHOLE}
+        found: dict[Stage, int] = {}
+        for each in fallthrough["rollout"]["variations"]:
+            stage = Stage(names[each["variation"]])
+            found[stage] = found.get(stage, 0) + int(each["weight"])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise SettingsError(f"flag '{flag.get('key', '?')}' cannot be read: {error!r}; set it anew") from None
+    return {stage: weight for stage, weight in found.items() if weight}
+
+
+def check(flag: Mapping[str, Any]) -> None:
+    """Raises SettingsError when a flag cannot be meant; a flag that passes can be evaluated."""
+    key = flag.get("key")
+    if not isinstance(key, str) or not key.startswith(PREFIX):
+        raise SettingsError(f"flag key {key!r} does not begin with {PREFIX}")
+    if not isinstance(flag.get("version"), int):
+        raise SettingsError(f"flag '{key}' has no whole-number version")
+    if sum(weights_of(flag).values()) != WHOLE:
+        raise SettingsError(f"weights of flag '{key}' do not add up to {WHOLE}")
