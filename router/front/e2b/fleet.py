@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+from weakref import WeakValueDictionary
 
 from router.backends.local.sandboxes import LocalSandbox, LocalSandboxes
 from router.front.e2b.messages import ApiError
@@ -62,8 +63,9 @@ class Fleet:
         self._now = now
         self._cards: dict[str, Card] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._creates: dict[str, asyncio.Lock] = {}
+        # By sandbox id and by idempotency key; a lock goes with the last call that uses it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._creates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
         """Take up the sandboxes found on disk. One whose processes did not survive a restart is paused."""
@@ -142,11 +144,7 @@ class Fleet:
         """End it and its files. Raises ApiError 404."""
         async with self._lock(id):
             self.get(id)
-            del self._cards[id]
-            self._disarm(id)
-            self._stopped(id)
-            await self._sandboxes.delete(id)
-        self._locks.pop(id, None)
+            await self._delete(id)
 
     def set_timeout(self, id: str, seconds: int, *, only_later: bool = False) -> None:
         """The sandbox ends in so many seconds from now. Raises ApiError 404, also for a paused one."""
@@ -181,6 +179,12 @@ class Fleet:
         await sandbox.stop()
         self._save(sandbox, card)
 
+    async def _delete(self, id: str) -> None:
+        del self._cards[id]
+        self._disarm(id)
+        self._stopped(id)
+        await self._sandboxes.delete(id)
+
     def _end_in(self, id: str, seconds: int, *, only_later: bool = False) -> None:
         if seconds < 0:
             raise ApiError(400, f"timeout must not be negative, it is {seconds}")
@@ -210,11 +214,8 @@ class Fleet:
             log.info("sandbox reached its end", extra={"sandbox": id, "auto_pause": card.auto_pause})
             if card.auto_pause:
                 await self._pause(self._sandboxes.get(id), card)
-                return
-        try:
-            await self.delete(id)
-        except ApiError:
-            pass  # a client's own delete was quicker
+            else:
+                await self._delete(id)
 
     def _save(self, sandbox: LocalSandbox, card: Card) -> None:
         sandbox.meta["e2b"] = asdict(card)

@@ -5,6 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -81,12 +82,13 @@ def frame(message: dict[str, Any], flags: int = 0) -> bytes:
     return bytes([flags]) + struct.pack(">I", len(body)) + body
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, LocalSandboxes, Injector]]:
-    """One server for all tests, with a loop of its own as in life."""
-    injector, sandboxes = Injector(), LocalSandboxes(tmp_path_factory.mktemp("e2b") / "sandboxes")
+@contextmanager
+def serving(sandboxes: LocalSandboxes, injector: Injector | None = None) -> Iterator[str]:
+    """A real server with a loop of its own, as in life; its address."""
     app = e2b_app(sandboxes, keys=[KEY], inject=injector, templates=["suna", "other"])
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=2
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -95,9 +97,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Loc
         assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
         time.sleep(0.005)
     host, port = server.servers[0].sockets[0].getsockname()
-    yield f"http://{host}:{port}", sandboxes, injector
+    yield f"http://{host}:{port}"
     server.should_exit = True
     thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, LocalSandboxes, Injector]]:
+    """One server for all tests."""
+    injector, sandboxes = Injector(), LocalSandboxes(tmp_path_factory.mktemp("e2b") / "sandboxes")
+    with serving(sandboxes, injector) as url:
+        yield url, sandboxes, injector
 
 
 @pytest.fixture

@@ -143,3 +143,17 @@ async def test_other_things_envd_answers(server: Server):
     assert (await sandbox.send("GET", "/envs")).json()["A"] == "b"
     assert "mem_total" in (await sandbox.send("GET", "/metrics")).json()
     assert (await sandbox.send("POST", "/init")).status_code == 404
+
+
+async def test_metadata_is_kept_with_the_file_and_replaced_by_the_next_upload(sandbox: Sandbox):
+    written = await write(sandbox, "/tmp/noted", b"x", **{"X-Metadata-Author": "me", "X-Metadata-Kind": "note"})
+    entry = (await sandbox.call("filesystem.Filesystem/Stat", {"path": "/tmp/noted"})).json()["entry"]
+    await write(sandbox, "/tmp/noted", b"y")
+    plain = (await sandbox.call("filesystem.Filesystem/Stat", {"path": "/tmp/noted"})).json()["entry"]
+    large = await write(sandbox, "/tmp/noted", b"x", **{"X-Metadata-Much": "z" * 5000})
+
+    if written.status_code == 500:
+        pytest.skip("this file system keeps no user attributes")
+    assert written.json()[0]["metadata"] == entry["metadata"] == {"author": "me", "kind": "note"}
+    assert "metadata" not in plain
+    assert large.status_code == 400
