@@ -1,5 +1,7 @@
 """The Connect codec, fed in every way bytes can be split."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ def test_frames_survive_being_split_anywhere(sent: list[dict[str, str]], cuts: l
     places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     decoder = FrameDecoder()
 
-    found = [frame for start, end in zip(places, places[1:], strict=False) for frame in decoder.feed(stream[start:end])]
+    found = [frame for start, end in itertools.pairwise(places) for frame in decoder.feed(stream[start:end])]
 
     assert found == [(0, message) for message in sent] + [(END, {})]
     assert not decoder.partial
