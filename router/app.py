@@ -221,7 +221,11 @@ def _wire(
     lifecycle = Lifecycle(forward, registry, sides, births, keeper, decider, frozenset(settings.mirror.eligible_orgs))
     reconciler = Reconciler(registry, decider, keeper)
     loop = asyncio.get_running_loop()
-    flags.listen(lambda: loop.call_soon_threadsafe(reconciler.flags_changed))
+
+    def flags_changed() -> None:  # on a thread of the flag source
+        loop.call_soon_threadsafe(reconciler.flags_changed)
+
+    flags.listen(flags_changed)
     engine = Engine(
         forward=forward,
         registry=registry,
