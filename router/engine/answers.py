@@ -138,11 +138,12 @@ class Answers:
         return alike and all(outcome.ok for outcome in outcomes_new)
 
     async def _old_half(self, call: Call, body: bytes) -> Answer:
-        purpose = Purpose.ANSWER if call.twin and call.twin.seat is Origin.OLD else Purpose.WRITE_THROUGH
+        # The follower's half is the answer if both did alike; the seat's is the other half.
+        purpose = Purpose.WRITE_THROUGH if call.twin and call.twin.seat is Origin.OLD else Purpose.ANSWER
         return await self.forward.fetch(call, body, self.settings.mirror.body_limit_bytes, purpose=purpose)
 
     async def _new_half(self, call: Call, twin: Twin) -> Outcomes:
-        purpose = Purpose.ANSWER if twin.seat is Origin.NEW else Purpose.WRITE_THROUGH
+        purpose = Purpose.WRITE_THROUGH if twin.seat is Origin.NEW else Purpose.ANSWER
         there = OneSide(self.sides, twin, Origin.NEW)
         return tuple([await there.perform(operation, purpose) for operation in call.operations])
 
