@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from router.front.e2b.rpc import Message, RpcError, decode_bytes, encode_bytes
+from router.front.e2b.rpc import Message, decode_bytes, encode_bytes
+from router.wire.connect import ConnectError
 
 Chunks = AsyncIterator[bytes]
 Messages = AsyncIterator[Message]
@@ -57,7 +58,7 @@ def _file_truncated(file: File) -> File:
 
 def _file_missing(entry: dict[str, Any]) -> dict[str, Any]:
     path = entry["path"]
-    raise RpcError("not_found", f"file not found: lstat {path}: no such file or directory")
+    raise ConnectError("not_found", f"file not found: lstat {path}: no such file or directory")
 
 
 def _size_off_by_one(entry: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def _list_extra_entry(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _error_status(entry: dict[str, Any]) -> dict[str, Any]:
-    raise RpcError("internal", "injected: the directory was made, and this answer says otherwise")
+    raise ConnectError("internal", "injected: the directory was made, and this answer says otherwise")
 
 
 async def _exit_code(messages: Messages) -> Messages:

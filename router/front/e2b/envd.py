@@ -17,9 +17,10 @@ from router.front.e2b.fleet import RESUME_SECONDS, Card, Fleet
 from router.front.e2b.inject import NO_CHANGES, Changes, Injector
 from router.front.e2b.messages import Answer, ApiError, Request, json_answer
 from router.front.e2b.processes import Processes
-from router.front.e2b.rpc import Message, RpcError, answer_client_stream, answer_server_stream, answer_unary
+from router.front.e2b.rpc import Message, answer_client_stream, answer_server_stream, answer_unary
 from router.front.e2b.running import ProcessTable
 from router.front.e2b.uploads import upload
+from router.wire.connect import ConnectError
 
 ENVD_PORT = 49983
 _HOST = re.compile(r"(\d{1,5})-([a-z0-9]+)\.")
@@ -194,8 +195,8 @@ def _metrics() -> dict[str, Any]:
 
 
 async def _unimplemented(request: Request, message: dict[str, Any]) -> Message:
-    raise RpcError("unimplemented", f"the embedded E2B server has no {request.path}")
+    raise ConnectError("unimplemented", f"the embedded E2B server has no {request.path}")
 
 
 async def _unimplemented_stream(request: Request, message: dict[str, Any]) -> AsyncIterator[Message]:
-    raise RpcError("unimplemented", f"the embedded E2B server has no {request.path}; list the directory instead")
+    raise ConnectError("unimplemented", f"the embedded E2B server has no {request.path}; list the directory instead")

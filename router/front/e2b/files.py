@@ -8,7 +8,7 @@ import time
 from router.backends.local.sandboxes import LocalSandbox
 from router.front.e2b.messages import ApiError, Request
 from router.front.e2b.paths import USERS, resolve
-from router.front.e2b.rpc import RpcError
+from router.wire.connect import ConnectError
 
 
 def allowed(request: Request, token: str) -> bool:
@@ -33,5 +33,5 @@ def path_of(request: Request, sandbox: LocalSandbox, path: str) -> str:
         raise ApiError(400, "a path cannot hold a null byte")
     try:
         return resolve(sandbox, path)
-    except RpcError as error:
+    except ConnectError as error:
         raise ApiError(400, error.message) from error

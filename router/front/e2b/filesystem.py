@@ -10,7 +10,8 @@ from router.backends.local.tree import Tree
 from router.front.e2b.entries import Owners, entry_of
 from router.front.e2b.messages import Request
 from router.front.e2b.paths import check_user, resolve
-from router.front.e2b.rpc import Message, RpcError
+from router.front.e2b.rpc import Message
+from router.wire.connect import ConnectError
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Filesystem:
         """A flat list of what is at most `depth` levels below, in lexical order."""
         depth = message.get("depth", 0)
         if not isinstance(depth, int) or depth < 0:
-            raise RpcError("invalid_argument", "depth must be a number, 1 or more")
+            raise ConnectError("invalid_argument", "depth must be a number, 1 or more")
         entries = await self._do(request, message, "path", lambda tree, path: _list_dir(tree, path, depth or 1))
         return {"entries": entries} if entries else {}
 
@@ -57,7 +58,7 @@ class Filesystem:
 def _text(message: dict[str, Any], name: str) -> str:
     value = message.get(name, "")
     if not isinstance(value, str) or "\0" in value:
-        raise RpcError("invalid_argument", f"{name} must be a path")
+        raise ConnectError("invalid_argument", f"{name} must be a path")
     return value
 
 
@@ -65,14 +66,14 @@ def _guarded(tree: Tree, path: str, act: Callable[[Tree, str], T]) -> T:
     try:
         return act(tree, path)
     except OSError as error:
-        raise RpcError("internal", f"{path}: {error.strerror or error}") from error
+        raise ConnectError("internal", f"{path}: {error.strerror or error}") from error
 
 
 def _stat(tree: Tree, path: str) -> dict[str, Any]:
     try:
         return entry_of(tree, path, Owners())
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RpcError("not_found", f"file not found: lstat {path}: no such file or directory") from error
+        raise ConnectError("not_found", f"file not found: lstat {path}: no such file or directory") from error
 
 
 def _make_dir(tree: Tree, path: str) -> dict[str, Any]:
@@ -82,10 +83,10 @@ def _make_dir(tree: Tree, path: str) -> dict[str, Any]:
         tree.mkdir(path, parents=True)
         return entry_of(tree, path, Owners())
     except NotADirectoryError as error:
-        raise RpcError("internal", f"error getting file info: stat {path}: not a directory") from error
+        raise ConnectError("internal", f"error getting file info: stat {path}: not a directory") from error
     if existing.kind == "dir":
-        raise RpcError("already_exists", f"directory already exists: {path}")
-    raise RpcError("invalid_argument", f"path already exists but it is not a directory: {path}")
+        raise ConnectError("already_exists", f"directory already exists: {path}")
+    raise ConnectError("invalid_argument", f"path already exists but it is not a directory: {path}")
 
 
 def _remove(tree: Tree, path: str) -> None:
@@ -100,7 +101,7 @@ def _move(tree: Tree, source: str, destination: str) -> dict[str, Any]:
         tree.lstat(source)
     except (FileNotFoundError, NotADirectoryError) as error:
         message = f"source file not found: rename {source} {destination}: no such file or directory"
-        raise RpcError("not_found", message) from error
+        raise ConnectError("not_found", message) from error
     parent = posixpath.dirname(destination)
     try:
         tree.stat(parent)
@@ -109,16 +110,16 @@ def _move(tree: Tree, source: str, destination: str) -> dict[str, Any]:
     try:
         tree.rename(source, destination)
     except OSError as error:
-        raise RpcError("internal", f"error renaming: rename {source} {destination}: {error.strerror}") from error
+        raise ConnectError("internal", f"error renaming: rename {source} {destination}: {error.strerror}") from error
     return entry_of(tree, destination, Owners())
 
 
 def _list_dir(tree: Tree, root: str, depth: int) -> list[dict[str, Any]]:
     try:
         if tree.stat(root).kind != "dir":
-            raise RpcError("invalid_argument", f"path is not a directory: {root}")
+            raise ConnectError("invalid_argument", f"path is not a directory: {root}")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RpcError("not_found", f"directory not found: stat {root}: no such file or directory") from error
+        raise ConnectError("not_found", f"directory not found: stat {root}: no such file or directory") from error
     owners, found = Owners(), []
 
     def walk(directory: str, levels: int) -> None:

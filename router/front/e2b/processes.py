@@ -8,8 +8,9 @@ from typing import Any
 from router.backends.local.sandboxes import BadCwd, DiskFull, LocalSandbox, SandboxStopped
 from router.front.e2b.messages import Request
 from router.front.e2b.paths import check_user, resolve
-from router.front.e2b.rpc import Message, RpcError, decode_bytes, timeout_seconds
+from router.front.e2b.rpc import Message, decode_bytes, timeout_seconds
 from router.front.e2b.running import ProcessTable, Running, events
+from router.wire.connect import ConnectError
 
 KEEPALIVE_SECONDS = 90.0
 _SIGNALS = {
@@ -40,13 +41,13 @@ class Processes:
         try:
             process = await self._sandbox.spawn(argv, cwd=cwd, env=config["envs"], stdin=stdin, pty=size)
         except SandboxStopped as error:
-            raise RpcError("unavailable", "the sandbox is being paused or killed") from error
+            raise ConnectError("unavailable", "the sandbox is being paused or killed") from error
         except BadCwd as error:
-            raise RpcError("invalid_argument", f"cwd '{cwd}' does not exist") from error
+            raise ConnectError("invalid_argument", f"cwd '{cwd}' does not exist") from error
         except DiskFull as error:
-            raise RpcError("internal", "error starting process: no space left on device") from error
+            raise ConnectError("internal", "error starting process: no space left on device") from error
         except OSError as error:
-            raise RpcError("invalid_argument", f"error starting process '{config['cmd']}': {error}") from error
+            raise ConnectError("invalid_argument", f"error starting process '{config['cmd']}': {error}") from error
         process.tag = tag
         running = Running(process, _sent(config), tag=tag, pty=size is not None, stdin=stdin)
         watching = running.attach()
@@ -75,7 +76,7 @@ class Processes:
         size = _size(message)
         if size is not None:
             if not running.pty:
-                raise RpcError("internal", "error resizing tty: tty not assigned to process")
+                raise ConnectError("internal", "error resizing tty: tty not assigned to process")
             running.process.resize(*size)
         return {}
 
@@ -93,7 +94,7 @@ class Processes:
                 running = self._table.find((message["start"] or {}).get("process"))
             elif "data" in message:
                 if running is None:
-                    raise RpcError("invalid_argument", "the first message of StreamInput must be start")
+                    raise ConnectError("invalid_argument", "the first message of StreamInput must be start")
                 await _write(running, (message["data"] or {}).get("input"))
         return {}
 
@@ -103,7 +104,9 @@ class Processes:
         name = message.get("signal")
         number = _SIGNALS.get(name) if isinstance(name, str | int) else None
         if number is None:
-            raise RpcError("unimplemented", f"unsupported signal: {name}; SIGNAL_SIGTERM and SIGNAL_SIGKILL are known")
+            raise ConnectError(
+                "unimplemented", f"unsupported signal: {name}; SIGNAL_SIGTERM and SIGNAL_SIGKILL are known"
+            )
         running.process.kill(number, group=False)
         return {}
 
@@ -111,21 +114,23 @@ class Processes:
         """End of input."""
         running = self._table.find(message.get("process"))
         if running.pty:
-            raise RpcError("internal", "error closing stdin: cannot close stdin for PTY process - send Ctrl+D instead")
+            raise ConnectError(
+                "internal", "error closing stdin: cannot close stdin for PTY process - send Ctrl+D instead"
+            )
         if not running.stdin:
-            raise RpcError("internal", "error closing stdin: stdin not enabled or closed")
+            raise ConnectError("internal", "error closing stdin: stdin not enabled or closed")
         await running.process.close_stdin()
         return {}
 
 
 def _config(value: object) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("cmd"), str) or not value["cmd"]:
-        raise RpcError("invalid_argument", "process.cmd is missing: name the program to start")
+        raise ConnectError("invalid_argument", "process.cmd is missing: name the program to start")
     arguments, envs = value.get("args") or [], value.get("envs") or {}
     if not isinstance(arguments, list) or not all(isinstance(one, str) for one in arguments):
-        raise RpcError("invalid_argument", "process.args must be a list of strings")
+        raise ConnectError("invalid_argument", "process.args must be a list of strings")
     if not isinstance(envs, dict) or not all(isinstance(one, str) for one in envs.values()):
-        raise RpcError("invalid_argument", "process.envs must map names to strings")
+        raise ConnectError("invalid_argument", "process.envs must map names to strings")
     return {"cmd": value["cmd"], "args": arguments, "envs": envs, "cwd": value.get("cwd")}
 
 
@@ -154,20 +159,20 @@ async def _write(running: Running, value: object) -> None:
     data = value if isinstance(value, dict) else {}
     if "pty" in data:
         if not running.pty:
-            raise RpcError("internal", "error writing to tty: tty not assigned to process")
+            raise ConnectError("internal", "error writing to tty: tty not assigned to process")
         await _feed(running, decode_bytes(data["pty"]))
     elif "stdin" in data:
         if running.pty:
-            raise RpcError("internal", "error writing to stdin: tty assigned to process, input goes to the pty")
+            raise ConnectError("internal", "error writing to stdin: tty assigned to process, input goes to the pty")
         if not running.stdin:
-            raise RpcError("internal", "error writing to stdin: stdin not enabled or closed")
+            raise ConnectError("internal", "error writing to stdin: stdin not enabled or closed")
         await _feed(running, decode_bytes(data["stdin"]))
     else:
-        raise RpcError("unimplemented", "input takes stdin or pty")
+        raise ConnectError("unimplemented", "input takes stdin or pty")
 
 
 async def _feed(running: Running, data: bytes) -> None:
     try:
         await running.process.write(data)
     except (OSError, asyncio.IncompleteReadError) as error:
-        raise RpcError("internal", f"error writing to stdin: {error}") from error
+        raise ConnectError("internal", f"error writing to stdin: {error}") from error

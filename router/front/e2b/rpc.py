@@ -6,37 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from router.front.e2b.messages import Answer, ApiError, Request, json_answer
-from router.wire.connect import FrameDecoder, encode_frame
+from router.wire.connect import STATUSES, ConnectError, FrameDecoder, encode_frame
 
 Message = Mapping[str, Any]
 Unary = Callable[[Request, dict[str, Any]], Awaitable[Message]]
 ServerStream = Callable[[Request, dict[str, Any]], Awaitable[AsyncIterator[Message]]]
 ClientStream = Callable[[Request, AsyncIterator[dict[str, Any]]], Awaitable[Message]]
-
-# Connect's mapping of codes to HTTP statuses, for unary calls; a stream is always 200.
-STATUSES = {
-    "canceled": 499,
-    "invalid_argument": 400,
-    "failed_precondition": 400,
-    "out_of_range": 400,
-    "unauthenticated": 401,
-    "permission_denied": 403,
-    "not_found": 404,
-    "already_exists": 409,
-    "aborted": 409,
-    "resource_exhausted": 429,
-    "unimplemented": 501,
-    "unavailable": 503,
-    "deadline_exceeded": 504,
-}
-
-
-class RpcError(Exception):
-    """A call refused with one of Connect's codes."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 async def answer_unary(request: Request, call: Unary) -> Answer:
@@ -44,13 +19,15 @@ async def answer_unary(request: Request, call: Unary) -> Answer:
     try:
         _want(request, "application/json")
         if request.headers.get("content-encoding", "identity") not in ("identity", ""):
-            raise RpcError("unimplemented", "compressed requests are not supported, send Content-Encoding: identity")
+            raise ConnectError(
+                "unimplemented", "compressed requests are not supported, send Content-Encoding: identity"
+            )
         try:
             message = await request.json()
         except ApiError as error:
-            raise RpcError("invalid_argument", error.message) from error
+            raise ConnectError("invalid_argument", error.message) from error
         return json_answer(await call(request, message))
-    except RpcError as error:
+    except ConnectError as error:
         return json_answer({"code": error.code, "message": error.message}, STATUSES.get(error.code, 500))
 
 
@@ -60,9 +37,9 @@ async def answer_server_stream(request: Request, call: ServerStream) -> Answer:
     try:
         messages = [message async for message in _received(request)]
         if len(messages) != 1:
-            raise RpcError("unimplemented", f"the call takes exactly one message, {len(messages)} were sent")
+            raise ConnectError("unimplemented", f"the call takes exactly one message, {len(messages)} were sent")
         return _stream(_frames(await call(request, messages[0])))
-    except RpcError as error:
+    except ConnectError as error:
         return _stream_body(_end(error))
 
 
@@ -72,7 +49,7 @@ async def answer_client_stream(request: Request, call: ClientStream) -> Answer:
     try:
         message = await call(request, _received(request))
         return _stream_body(encode_frame(message) + encode_frame({}, end=True))
-    except RpcError as error:
+    except ConnectError as error:
         return _stream_body(_end(error))
 
 
@@ -82,18 +59,20 @@ def timeout_seconds(request: Request) -> float | None:
     if not text:
         return None
     if not text.isdecimal() or len(text) > 10:
-        raise RpcError("invalid_argument", f"Connect-Timeout-Ms is '{text[:20]}', which is no number of milliseconds")
+        raise ConnectError(
+            "invalid_argument", f"Connect-Timeout-Ms is '{text[:20]}', which is no number of milliseconds"
+        )
     return int(text) / 1000
 
 
 def decode_bytes(value: object) -> bytes:
-    """A JSON message's bytes field. Raises RpcError."""
+    """A JSON message's bytes field. Raises ConnectError."""
     if not isinstance(value, str):
-        raise RpcError("invalid_argument", "bytes are sent as base64 text")
+        raise ConnectError("invalid_argument", "bytes are sent as base64 text")
     try:
         return base64.b64decode(value + "=" * (-len(value) % 4), altchars=None)
     except (binascii.Error, ValueError) as error:
-        raise RpcError("invalid_argument", f"bytes are not base64: {error}") from error
+        raise ConnectError("invalid_argument", f"bytes are not base64: {error}") from error
 
 
 def encode_bytes(data: bytes) -> str:
@@ -115,16 +94,18 @@ async def _received(request: Request) -> AsyncIterator[dict[str, Any]]:
         try:
             frames = decoder.feed(chunk)
         except ValueError as error:
-            raise RpcError("invalid_argument", f"the request's frames cannot be read: {error}") from error
+            raise ConnectError("invalid_argument", f"the request's frames cannot be read: {error}") from error
         for _, message in frames:
             yield message
+    if decoder.partial:
+        raise ConnectError("invalid_argument", "the request ends in the middle of a frame")
 
 
 async def _frames(messages: AsyncIterator[Message]) -> AsyncIterator[bytes]:
     try:
         async for message in messages:
             yield encode_frame(message)
-    except RpcError as error:
+    except ConnectError as error:
         yield _end(error)
         return
     finally:
@@ -133,7 +114,7 @@ async def _frames(messages: AsyncIterator[Message]) -> AsyncIterator[bytes]:
     yield encode_frame({}, end=True)
 
 
-def _end(error: RpcError) -> bytes:
+def _end(error: ConnectError) -> bytes:
     return encode_frame({"error": {"code": error.code, "message": error.message}}, end=True)
 
 

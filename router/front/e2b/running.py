@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 from router.backends.local.process import Exit, Process
-from router.front.e2b.rpc import Message, RpcError, encode_bytes
+from router.front.e2b.rpc import Message, encode_bytes
 from router.tasks import spawn
+from router.wire.connect import ConnectError
 
 KEPT_SECONDS = 30.0  # an ended process may still be attached to, for its exit code
 WAITING_CHUNKS = 16  # per attached client; a slow one holds the process back, as with envd
@@ -101,9 +102,9 @@ class ProcessTable:
         return list(self._running.values())
 
     def find(self, selector: object, *, ended: bool = False) -> Running:
-        """By pid or tag; one that ended less than 30 s ago only if asked for. Raises RpcError not_found."""
+        """By pid or tag; one that ended less than 30 s ago only if asked for. Raises ConnectError not_found."""
         if not isinstance(selector, dict) or not ({"pid", "tag"} & selector.keys()):
-            raise RpcError("invalid_argument", "process needs a selector: {pid} or {tag}")
+            raise ConnectError("invalid_argument", "process needs a selector: {pid} or {tag}")
         tables = (self._running, self._ended) if ended else (self._running,)
         if "pid" in selector:
             pid = selector["pid"]
@@ -113,7 +114,7 @@ class ProcessTable:
             found = [one for table in tables for one in table.values() if one.tag == selector["tag"]]
             name = f"tag {selector['tag']}"
         if not found:
-            raise RpcError("not_found", f"process with {name} not found")
+            raise ConnectError("not_found", f"process with {name} not found")
         return found[0]
 
     def cut_off(self) -> None:
@@ -138,7 +139,7 @@ class ProcessTable:
 async def events(
     running: Running, subscriber: Subscriber, *, keepalive: float, deadline: float | None
 ) -> AsyncIterator[Message]:
-    """What an attached client is sent: start, data and keepalive, end. Raises RpcError when it does not end well."""
+    """What an attached client is sent: start, data, keepalive, end. Raises ConnectError when it ends otherwise."""
     loop = asyncio.get_running_loop()
     until = None if deadline is None else loop.time() + deadline
     try:
@@ -150,16 +151,16 @@ async def events(
                     chunk = await subscriber.get()
             except TimeoutError:
                 if until is not None and loop.time() >= until:
-                    raise RpcError("deadline_exceeded", "context deadline exceeded") from None
+                    raise ConnectError("deadline_exceeded", "context deadline exceeded") from None
                 yield {"event": {"keepalive": {}}}
                 continue
             if isinstance(chunk, tuple):
                 yield {"event": {"data": {chunk[0]: encode_bytes(chunk[1])}}}
                 continue
             if running.timed_out and until is not None:
-                raise RpcError("deadline_exceeded", "context deadline exceeded")
+                raise ConnectError("deadline_exceeded", "context deadline exceeded")
             if running.cut_off or chunk is None:
-                raise RpcError("unavailable", "the connection to the sandbox ended before the stream completed")
+                raise ConnectError("unavailable", "the connection to the sandbox ended before the stream completed")
             yield {"event": {"end": end_event(chunk)}}
             return
     finally:
