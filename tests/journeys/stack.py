@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ class Stack:
     config: Path
     python: Path
     front_tap: Tap
+    admin: str
     reasons: int = field(default=0)
 
     @property
@@ -80,6 +82,13 @@ class Stack:
             answer = await client.post(f"{self.new.url}/_crossfade/inject", json=order)
             assert answer.status_code < 300, answer.text
 
+    async def metrics(self) -> dict[str, float]:
+        """The router's metrics: name with labels -> value."""
+        async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
+            text = (await client.get(f"{self.admin}/metrics")).text
+        lines = [line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, value in lines}
+
     async def report(self) -> dict[str, Any]:
         """The report's JSON over everything recorded."""
         out = self.directory / "report"
@@ -88,13 +97,13 @@ class Stack:
         return found
 
 
-def settings(directory: Path, old: str, new: str, extra: str = "", mirror: str = "") -> str:
+def settings(directory: Path, old: str, new: str, admin: int, extra: str = "", mirror: str = "") -> str:
     """The router's settings file."""
     tools = "".join(f'[tools.{tool}]\nmirror_execute = "always"\n' for tool in (*PROCESS_TOOLS, "lifecycle"))
     return f"""\
 [listen]
 api = "127.0.0.1:0"
-admin = "127.0.0.1:0"
+admin = "127.0.0.1:{admin}"
 [origins.old]
 url = "{old}/api"
 key = "{KEY}"
@@ -129,7 +138,15 @@ async def stack(directory: Path, *, extra: str = "", mirror: str = "") -> AsyncI
         old_tap = await started.enter_async_context(Tap(old.url.removeprefix("http://")))
         new_tap = await started.enter_async_context(Tap(new.url.removeprefix("http://")))
         config = directory / "crossfade.toml"
-        config.write_text(settings(directory, old_tap.url, new_tap.url, extra, mirror))
+        admin = _free_port()
+        config.write_text(settings(directory, old_tap.url, new_tap.url, admin, extra, mirror))
         router = await started.enter_async_context(Program("router", ["serve", "--config", str(config)], directory))
         front_tap = await started.enter_async_context(Tap(router.url.removeprefix("http://")))
-        yield Stack(directory, old, new, old_tap, new_tap, router, config, python, front_tap)
+        url = f"http://127.0.0.1:{admin}"
+        yield Stack(directory, old, new, old_tap, new_tap, router, config, python, front_tap, url)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
