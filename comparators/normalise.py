@@ -210,8 +210,8 @@ _LONG_ID = re.compile(r"\b(?=[\w\-]*\d)[\w\-]{8,}\b")
 def error_text(message: str) -> str:
     """An error's wording without the prefixes of its era, addresses, paths and ids."""
     text = message[:MESSAGE_CHARACTERS].lower()
-    text = _LONG_ID.sub("<id>", _PATH.sub("<path>", _URL.sub("<url>", text))).strip().rstrip(".")
-    return _ERA.sub("", text)
+    text = _LONG_ID.sub("<id>", _PATH.sub("<path>", _URL.sub("<url>", text)))
+    return _ERA.sub("", " ".join(text.split()).rstrip(". "))
 
 
 def placeholders(value: Any, names: Mapping[str, str]) -> Any:

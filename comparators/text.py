@@ -4,11 +4,13 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from crossfade.comparison import Change, Severity
 
 # Past this many lines on either side of the part that differs, lines are not paired up: difflib is quadratic.
 PAIRED_LINES = 2_000
+Line = TypeVar("Line", str, bytes)
 
 # What two runs of one command cannot agree on. Lines that differ in nothing else differ cosmetically; never equal.
 _VOLATILE: tuple[tuple[re.Pattern[bytes], bytes], ...] = tuple(
@@ -34,7 +36,7 @@ _VOLATILE: tuple[tuple[re.Pattern[bytes], bytes], ...] = tuple(
         (rb"\b0x[0-9a-fA-F]{6,16}\b", b"<address>"),
         (rb"(/tmp/(?:tmp|pip|npm|go-build)[._\-]?)[A-Za-z0-9_]{6,}", rb"\1<random>"),
         (rb"(?i)\b(p?pid[ =:#]{1,3})\d+\b", rb"\1<pid>"),
-        (rb"(?m)(\s)\d+/([A-Za-z][\w.\-]*:?[ \t]*)$", rb"\1<pid>/\2"),  # netstat -p
+        (rb"(?m)(^|\s)\d+/([A-Za-z][\w.\-]*:?[ \t]*)$", rb"\1<pid>/\2"),  # netstat -p
         (rb"(127\.0\.0\.1|localhost|0\.0\.0\.0|\[::1?\]):[3-6]\d{4}\b", rb"\1:<port>"),
         (rb"(?m)^(\w[\w.\-]*@)[\w.\-]+(?=:[^\s]*[#$])", rb"\1<host>"),  # prompts
         # ls -l: links, owner and group; directories also their size.
@@ -59,9 +61,11 @@ def compare_text(old: bytes, new: bytes) -> tuple[LineChange, ...]:
     """What differs, at most once per kind of change; empty for equal texts. Swapping the texts swaps the answer."""
     if old == new:
         return ()
-    steady_old, steady_new = without_volatile(old), without_volatile(new)
+    # Shared lines go first: most of two long outputs is equal, and the patterns for noise are not cheap.
+    apart_old, apart_new = _differing_part(old.split(b"\n"), new.split(b"\n"))
+    steady_old, steady_new = (without_volatile(_joined(part)) for part in (apart_old, apart_new))
     if steady_old == steady_new:
-        shown = _first_difference(_lines(old), _lines(new))
+        shown = _first_difference(_lines(_joined(apart_old)), _lines(_joined(apart_new)))
         return (LineChange(change=Change.VALUE, severity=Severity.COSMETIC, old=shown[0], new=shown[1]),)
     if steady_new < steady_old:
         # difflib depends on which text comes first: one order for both directions keeps the answer symmetric.
@@ -74,6 +78,10 @@ def without_volatile(text: bytes) -> bytes:
     for pattern, word in _VOLATILE:
         text = pattern.sub(word, text)
     return text
+
+
+def _joined(lines: Sequence[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in lines)
 
 
 def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[LineChange]:
@@ -90,7 +98,7 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[LineChange]:
     yield from found.values()
 
 
-def _differing_part(old: Sequence[str], new: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+def _differing_part(old: Sequence[Line], new: Sequence[Line]) -> tuple[Sequence[Line], Sequence[Line]]:
     shorter = min(len(old), len(new))
     start = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     rest = shorter - start
