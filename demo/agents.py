@@ -11,6 +11,7 @@ stdin, one JSON object a line, and writes events to stdout, one JSON object a li
 
 import asyncio
 import json
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -52,8 +53,13 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ.get("PORT", "8004"))), Handl
 """
 
 
+# The SDK prints to stdout; events keep it to themselves, and the SDK's prints go to stderr.
+EVENTS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+
 def say(**event):
-    print(json.dumps(event), flush=True)
+    print(json.dumps(event), file=EVENTS, flush=True)
 
 
 @contextmanager

@@ -136,7 +136,7 @@ class Agents:
     async def __aenter__(self) -> Self:
         environment = dict(os.environ)
         if self.shim:
-            environment["PYTHONPATH"] = str(ROOT / "shim" / "src")
+            environment["PYTHONPATH"] = str(ROOT / "shim")
         with (self.directory / "agents.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 str(self.python),
