@@ -1,6 +1,6 @@
 """What to do next with a tool, given what was counted: the worst of its numbers decides, nothing is averaged away."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -73,8 +73,22 @@ def share_on_new(stages: Mapping[str, float]) -> float:
     return sum(share for stage, share in stages.items() if STAGES[Stage(stage)].wish is Origin.NEW)
 
 
+def next_steps(tools: Sequence[ToolNumbers]) -> Mapping[str, NextStep]:
+    """The next step of every tool; a process tool waits for one that harms, because they move together."""
+    steps = {numbers.tool: next_step(numbers) for numbers in tools}
+    harming = [tool for tool in PROCESS_GROUP if tool in steps and steps[tool].word in _HARM]
+    for tool in PROCESS_GROUP:
+        if harming and tool in steps and steps[tool].word is Word.ADVANCE:
+            text = f"Ready by itself, but limited by {', '.join(harming)}: the process tools move together."
+            steps[tool] = NextStep(word=Word.HOLD_HARM, text=text)
+    return steps
+
+
+_HARM = (Word.BLOCKED, Word.ROLLBACK, Word.HOLD_HARM)
+
+
 def next_step(numbers: ToolNumbers) -> NextStep:
-    """The one thing to do next."""
+    """The one thing to do next with a tool, looked at alone."""
     if numbers.tool in FOLLOWING:
         return NextStep(
             word=Word.FOLLOWS, text="Nothing to decide: these calls follow the sandbox, wherever its tools are."
@@ -101,8 +115,8 @@ def _blocked(numbers: ToolNumbers) -> NextStep | None:
     if due >= LEAST_DUE and numbers.compared < LEAST_COMPARED_SHARE * due:
         reason = max(missed, key=lambda each: missed[each])
         text = (
-            f"Make comparing keep up first: only {numbers.compared / due:.0%} of {due:,} due calls were compared "
-            f"(needed: {LEAST_COMPARED_SHARE:.0%}); mostly: {reason}."
+            f"Make comparing keep up first: only {_percent(numbers.compared / due)} of {due:,} due calls were compared "
+            f"(needed: {_percent(LEAST_COMPARED_SHARE)}); mostly: {reason}."
         )
         return NextStep(word=Word.BLOCKED, text=text)
     return None
@@ -117,9 +131,9 @@ def _harmed(numbers: ToolNumbers, share: float) -> NextStep | None:
             else f"differs ({numbers.differing:,} of {numbers.compared:,} compared calls)"
         )
         if share == 0:
-            text = f"Do not start: for sure more than {HARM_MARGIN:.0%} of calls {what}. Fix the top signatures."
+            text = f"Do not start: for sure more than {_percent(HARM_MARGIN)} of calls {what}. Fix the top signatures."
             return NextStep(word=Word.HOLD_HARM, text=text)
-        text = f"Go back to shadow: for sure more than {HARM_MARGIN:.0%} of calls {what}. Fix the top signatures."
+        text = f"Go back to shadow: for sure more than {_percent(HARM_MARGIN)} of calls {what}. Fix the top signatures."
         return NextStep(word=Word.ROLLBACK, text=text)
     if numbers.contract or numbers.new_failed:
         calls = max(numbers.contract, numbers.new_failed)
@@ -140,11 +154,11 @@ def _undecided(numbers: ToolNumbers, share: float) -> NextStep | None:
         return NextStep(word=Word.HOLD_DATA, text=f"Get evidence first: no call was compared ({why}).")
     more = numbers.more_needed.get(budget, 0)
     target = _next_share(share)
-    goal = "comparing may end" if target is None else f"going to {target:.0%}"
-    seen = "no difference so far" if not numbers.differing else f"{numbers.differing:,} differing so far"
+    goal = "complete" if target is None else _percent(target)
+    seen = f"{numbers.differing:,} of {numbers.compared:,} differ" if numbers.differing else "none differs so far"
     text = (
-        f"Wait for about {more:,} more compared calls without a difference before {goal} ({seen}; mismatch could "
-        f"still be {numbers.mismatch_upper:.1%}, needed: {budget:.0%} or less)."
+        f"Wait for about {more:,} more compared calls without a difference: {seen}, but "
+        f"{_percent(numbers.mismatch_upper)} still could; {goal} needs {_percent(budget)} or less."
     )
     return NextStep(word=Word.HOLD_DATA, text=text)
 
@@ -152,15 +166,19 @@ def _undecided(numbers: ToolNumbers, share: float) -> NextStep | None:
 def _advance(numbers: ToolNumbers, share: float) -> str:
     target = _next_share(share)
     group = " together with the other process tools" if numbers.tool in PROCESS_GROUP else ""
-    proof = f"mismatch is {numbers.mismatch_upper:.1%} at most"
+    proof = f"mismatch is {_percent(numbers.mismatch_upper)} at most"
     if target is None:
         return f"Set it to complete{group}: {proof}."
     verb = "Start with" if share == 0 else "Go to"
-    return f"{verb} {target:.0%} live{group}: {proof}."
+    return f"{verb} {_percent(target)} live{group}: {proof}."
 
 
 def _next_share(share: float) -> float | None:
     return next((step for step in STEPS if step > share + 1e-9), None)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
 def _shares(stages: Mapping[str, float], stage: Stage) -> float:

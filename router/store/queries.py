@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Connection, Row, Table, func, select
 
 from crossfade.record import Record
+from crossfade.stage import Stage
 from router.store import schema
 from router.store.database import Database
 from router.store.fold import COUNTERS, HOUR
@@ -83,6 +84,11 @@ class ToolSums:
     latencies: tuple[Latency, ...]
     sandboxes: Sandboxes
     signatures: tuple[Signature, ...]
+
+    @property
+    def differing(self) -> int:
+        """Compared calls that differ in more than looks."""
+        return self.counts["compared"] - self.counts["matched"] - self.counts["cosmetic"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,10 +356,10 @@ def _tool_flag(flag: Mapping[str, object]) -> ToolFlag | None:
             shares = {each["variation"]: each["weight"] / 100_000 for each in weighted if each["weight"]}
         case _:
             return None
-    if any(not isinstance(stages[index], str) for index in shares if index < len(stages)):
+    if any(index >= len(stages) or stages[index] not in list(Stage) for index in shares):
         return None
     return ToolFlag(
         version=version,
-        shares={str(stages[index]): share for index, share in sorted(shares.items()) if index < len(stages)},
+        shares={str(stages[index]): share for index, share in sorted(shares.items())},
         has_exceptions=bool(flag.get("rules") or flag.get("targets") or flag.get("contextTargets")),
     )

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.stage import TOOLS, Stage
-from policies.promotion import BUDGETS, COMPLETE_BUDGET, HARM_MARGIN, ToolNumbers, Word, budget_after, next_step
+from policies.promotion import (
+    BUDGETS,
+    COMPLETE_BUDGET,
+    HARM_MARGIN,
+    ToolNumbers,
+    Word,
+    budget_after,
+    next_step,
+    next_steps,
+)
 
 GOOD = ToolNumbers(
     tool="files",
@@ -22,9 +31,9 @@ GOOD = ToolNumbers(
 @pytest.mark.parametrize(
     ("stages", "words"),
     [
-        ({"shadow": 1.0}, "Start with 10% live"),
-        ({"shadow": 0.9, "live": 0.1}, "Go to 50% live"),
-        ({"shadow": 0.5, "live": 0.5}, "Go to 100% live"),
+        ({"shadow": 1.0}, "Start with 10 % live"),
+        ({"shadow": 0.9, "live": 0.1}, "Go to 50 % live"),
+        ({"shadow": 0.5, "live": 0.5}, "Go to 100 % live"),
         ({"live": 1.0}, "Set it to complete"),
     ],
     ids=["shadow", "ten", "fifty", "all"],
@@ -40,7 +49,7 @@ def test_too_little_evidence_holds_and_says_how_much_is_missing() -> None:
 
     assert step.word is Word.HOLD_DATA
     assert "251 more compared calls" in step.text
-    assert "going to 50%" in step.text
+    assert "50 % needs 3 % or less" in step.text
 
 
 def test_nothing_compared_says_why() -> None:
@@ -81,6 +90,17 @@ def test_certain_harm_goes_back_where_there_is_something_to_take_back() -> None:
 def test_one_broken_contract_is_looked_at_before_going_on() -> None:
     assert next_step(replace(GOOD, contract=1, differing=1)).word is Word.HOLD_HARM
     assert next_step(replace(GOOD, new_failed=1)).word is Word.HOLD_HARM
+
+
+def test_a_process_tool_that_harms_holds_the_others_and_no_file_tool() -> None:
+    steps = next_steps([replace(GOOD, tool="shell"), replace(GOOD, tool="browser", contract=2), GOOD])
+
+    assert {tool: step.word for tool, step in steps.items()} == {
+        "shell": Word.HOLD_HARM,
+        "browser": Word.HOLD_HARM,
+        "files": Word.ADVANCE,
+    }
+    assert "limited by browser" in steps["shell"].text
 
 
 def test_lifecycle_has_nothing_to_decide() -> None:

@@ -1,0 +1,203 @@
+"""What a report says, before it is HTML, Markdown or JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reports.interval import Interval
+
+# Decisions, worst first, with a sign that tells them apart without colour.
+DECISIONS = {
+    "BLOCKED": "✕",
+    "ROLLBACK": "◀",
+    "HOLD-HARM": "■",
+    "HOLD-DATA": "◷",
+    "ADVANCE": "▶",
+    "FOLLOWS": "·",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One difference as it was seen: redacted and capped before it was kept."""
+
+    call: str
+    at: float
+    path: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A kind of difference."""
+
+    name: str
+    severity: str
+    count: int
+    first_seen: float
+    last_seen: float
+    samples: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """Calls that both sides were sent: who managed."""
+
+    both_ok: int = 0
+    old_failed: int = 0  # new ok
+    new_failed: int = 0  # old ok
+    both_failed: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.both_ok + self.old_failed + self.new_failed + self.both_failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long an origin took, in seconds. `position` is answer or shadow; the shadow starts second."""
+
+    origin: str
+    position: str
+    count: int
+    p50: float
+    p95: float
+    p99: float
+    curve: tuple[tuple[float, float], ...] = ()  # (seconds, share not exceeding them)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandboxes:
+    """Sandboxes with at least one such call."""
+
+    seen: int = 0
+    on_new: int = 0
+    compared: int = 0
+    differing: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolReport:
+    """One tool in the window."""
+
+    tool: str
+    decision: str  # one of DECISIONS
+    next_step: str  # what to do, and why
+    calls: int
+    stages: Mapping[str, float] | None = None  # stage -> share of sandboxes set by the flag; None: no flag
+    exceptions: bool = False  # the flag has rules or targets beside
+    set_share: float | None = None  # of sandboxes on new, as the flag says
+    wished: int = 0  # calls for which the flag wished new
+    answered: Mapping[str, int] = field(default_factory=dict)  # old, new, router
+    failed: int = 0
+    cancelled: int = 0
+    mirrored: int = 0
+    compared: int = 0
+    matched: int = 0
+    cosmetic: int = 0
+    contract: int = 0
+    mismatch: Interval  # of compared calls, more than cosmetic
+    mismatch_sandboxes: Interval
+    budget: float  # the mismatch to be excluded before the next step
+    parity: Parity = field(default_factory=Parity)
+    new_failed: Interval
+    validated: int = 0  # calls of which the seat's half was awaited too
+    validation_seconds: float = 0.0
+    latencies: tuple[Latency, ...] = ()
+    sandboxes: Sandboxes = field(default_factory=Sandboxes)
+    signatures: tuple[Signature, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
+    statuses: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def effective_share(self) -> float:
+        """Share of calls that new really answered."""
+        return self.answered.get("new", 0) / self.calls if self.calls else 0.0
+
+    @property
+    def differing(self) -> int:
+        return self.mismatch.events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginRequests:
+    """Requests the router sent to an origin, counted where they leave."""
+
+    origin: str
+    purpose: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourOfCalls:
+    """Calls of all tools that arrived in one hour, by who answered."""
+
+    hour: float
+    old: int
+    new: int
+    router: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagChange:
+    """A change of a flag in the window."""
+
+    at: float
+    key: str
+    author: str
+    reason: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """Everything a report says."""
+
+    made_at: float  # Unix seconds, as all times here
+    since: float
+    until: float
+    store: str
+    version: str
+    alpha: float
+    tools: tuple[ToolReport, ...]
+    hours: tuple[HourOfCalls, ...] = ()
+    requests: tuple[OriginRequests, ...] = ()
+    lost_records: Mapping[str, int] = field(default_factory=dict)  # reason -> records
+    flag_changes: tuple[FlagChange, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        return sum(tool.calls for tool in self.tools)
+
+    @property
+    def by_decision(self) -> tuple[ToolReport, ...]:
+        """Tools, those that need a person first."""
+        order = list(DECISIONS)
+        return tuple(sorted(self.tools, key=lambda tool: (order.index(tool.decision), -tool.calls, tool.tool)))
+
+
+def headline(data: ReportData) -> str:
+    """The report in one sentence."""
+    if not data.calls:
+        return "No calls were recorded in this window."
+    groups = {word: [tool.tool for tool in data.by_decision if tool.decision == word] for word in DECISIONS}
+    said = [
+        f"{_listed(groups[word])} {phrase[len(groups[word]) > 1]}" for word, phrase in _PHRASES.items() if groups[word]
+    ]
+    text = "; ".join(said) or "nothing is to be decided"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+_PHRASES = {
+    "ROLLBACK": ("should go back to shadow", "should go back to shadow"),
+    "BLOCKED": ("cannot be judged", "cannot be judged"),
+    "HOLD-HARM": ("needs a look before it goes on", "need a look before they go on"),
+    "ADVANCE": ("may go on", "may go on"),
+    "HOLD-DATA": ("needs more evidence", "need more evidence"),
+}
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
