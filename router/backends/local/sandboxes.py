@@ -161,6 +161,11 @@ class LocalSandbox:
         self._turn = asyncio.Lock()
 
     @property
+    def has_view(self) -> bool:
+        """Whether processes see its directories as `/workspace`, `/root` and so on."""
+        return self._view is not None
+
+    @property
     def processes(self) -> Mapping[int, Process]:
         """The running ones, by pid."""
         self._started = {process for process in self._started if process.ended is None or process.open}

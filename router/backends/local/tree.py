@@ -307,8 +307,9 @@ def entry_at(spot: Spot) -> Entry:
         size=found.st_size,
         mode=modes.S_IMODE(found.st_mode),
         modified_ns=found.st_mtime_ns,
-        uid=found.st_uid,
-        gid=found.st_gid,
+        # What our own user owns belongs to root inside: the view maps it so.
+        uid=0 if found.st_uid == os.geteuid() else found.st_uid,
+        gid=0 if found.st_gid == os.getegid() else found.st_gid,
         link_target=os.readlink(spot.name, dir_fd=spot.directory) if kind == "symlink" else None,
     )
 

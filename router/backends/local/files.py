@@ -1,0 +1,197 @@
+"""File operations of embedded sandboxes, with Daytona's rules (facts: v0.190.0)."""
+
+import asyncio
+import grp
+import os
+import posixpath
+import pwd
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from typing import Any, BinaryIO
+
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome, done
+from crossfade.results import Content, FileInfo
+from router.backends.local.refusals import bad_request, name_of, of_os_error, required_path
+from router.backends.local.sandboxes import LocalSandbox
+from router.backends.local.tree import Entry, Tree
+
+SMALL = 128 * 1024  # read and written on the spot: a thread costs more than the page cache
+Arguments = Mapping[str, Any]
+
+
+async def perform(sandbox: LocalSandbox, operation: Operation) -> Outcome:
+    """One fs.* operation but find, search and replace. Raises Refusal."""
+    arguments = operation.arguments
+    path = str(arguments.get("path") or arguments.get("source") or "")
+    try:
+        match operation.name:
+            case "fs.upload":
+                return await upload(sandbox.tree, required_path(path), operation.body)
+            case "fs.download":
+                return download(sandbox.tree, required_path(path))
+            case "fs.delete":
+                # A large tree takes a while.
+                return await asyncio.to_thread(remove, sandbox.tree, arguments)
+            case name:
+                return _PLAIN[name](sandbox.tree, arguments)
+    except OSError as error:
+        raise of_os_error(error, path) from error
+
+
+def info(tree: Tree, arguments: Arguments) -> Outcome:
+    path = required_path(arguments.get("path"))
+    return done(file_info(tree.stat(path), name_of(path), absolute(tree, path)))
+
+
+def listing(tree: Tree, arguments: Arguments) -> Outcome:
+    path = str(arguments.get("path") or "")
+    directory = absolute(tree, path)
+    found = []
+    for entry in tree.list(path):
+        target = entry if entry.kind != "symlink" else target_of(tree, entry.path)
+        if target is not None:
+            found.append(file_info(target, entry.name, posixpath.join(directory, entry.name)))
+    return done(tuple(found))
+
+
+def make_directory(tree: Tree, arguments: Arguments) -> Outcome:
+    path, mode = required_path(arguments.get("path")), octal(arguments.get("mode") or "755")
+    try:
+        tree.mkdir(path, mode, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise bad_request(f"{path}: exists and is no directory") from error
+    return done(status=201)
+
+
+def remove(tree: Tree, arguments: Arguments) -> Outcome:
+    path = required_path(arguments.get("path"))
+    recursive = arguments.get("recursive") is True
+    if tree.lstat(path).kind == "dir" and not recursive:
+        raise bad_request(f"cannot delete directory {path} without recursive flag")
+    tree.remove(path, recursive)
+    return done(status=204)
+
+
+def move(tree: Tree, arguments: Arguments) -> Outcome:
+    source, destination = (required_path(arguments.get(name)) for name in ("source", "destination"))
+    tree.lstat(source)
+    try:
+        tree.lstat(destination)
+    except FileNotFoundError:
+        tree.rename(source, destination)
+        return done()
+    raise FileExistsError(17, "destination already exists", destination)
+
+
+def permissions(tree: Tree, arguments: Arguments) -> Outcome:
+    path = required_path(arguments.get("path"))
+    uid = number_of(arguments.get("owner"), lambda name: pwd.getpwnam(name).pw_uid, "user")
+    gid = number_of(arguments.get("group"), lambda name: grp.getgrnam(name).gr_gid, "group")
+    mode = octal(arguments["mode"]) if arguments.get("mode") else None
+    tree.stat(path)
+    if mode is not None:
+        tree.chmod(path, mode)
+    if (uid, gid) != (-1, -1):
+        tree.chown(path, uid, gid)
+    return done()
+
+
+def download(tree: Tree, path: str) -> Outcome:
+    file = tree.open_read(path)
+    size = os.fstat(file.fileno()).st_size
+    return done(Content(stream=Reading(file, size), size=size))
+
+
+async def upload(tree: Tree, path: str, body: AsyncIterable[bytes] | bytes | None) -> Outcome:
+    with tree.open_write(path) as file:
+        if isinstance(body, bytes):
+            await write(file, body)
+        elif body is not None:
+            async for chunk in body:
+                await write(file, chunk)
+    return done()
+
+
+class Reading(AsyncIterator[bytes]):
+    """A file's bytes in chunks; closes itself at the end. Announced bytes only: a growing file is cut at its size."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._left = file, size
+
+    async def __anext__(self) -> bytes:
+        if self._left <= 0 or self._file.closed:
+            await self.aclose()
+            raise StopAsyncIteration
+        wanted = min(self._left, 256 * 1024)
+        small = wanted <= SMALL
+        data = self._file.read(wanted) if small else await asyncio.to_thread(self._file.read, wanted)
+        self._left = self._left - len(data) if data else 0
+        if not data:
+            return await self.__anext__()
+        return data
+
+    async def aclose(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+async def write(file: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        part = view[: 4 * 1024 * 1024]
+        view = view[file.write(part) if len(part) <= SMALL else await asyncio.to_thread(file.write, part) :]
+
+
+def file_info(entry: Entry, name: str, path: str) -> FileInfo:
+    return FileInfo(
+        name=name,
+        path=path,
+        is_dir=entry.kind == "dir",
+        size=entry.size,
+        mode=entry.mode,
+        modified_ns=entry.modified_ns,
+        owner=str(entry.uid),
+        group=str(entry.gid),
+    )
+
+
+def target_of(tree: Tree, path: str) -> Entry | None:
+    try:
+        return tree.stat(path)
+    except OSError:  # dangling, a loop, or leading to what is not the sandbox's: Daytona leaves out what it cannot stat
+        return None
+
+
+def absolute(tree: Tree, path: str) -> str:
+    return posixpath.normpath(posixpath.join(tree.work_dir, path))
+
+
+def octal(text: object) -> int:
+    try:
+        mode = int(str(text), 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise bad_request(f"invalid mode {str(text)[:20]!r}: octal digits such as 755 are meant")
+    return mode
+
+
+def number_of(name: object, look_up: Callable[[str], int], kind: str) -> int:
+    """A user's or group's number; -1 for none given."""
+    if name is None or name == "":
+        return -1
+    if str(name).isascii() and str(name).isdigit():
+        return int(str(name))
+    try:
+        return look_up(str(name))
+    except KeyError:
+        raise bad_request(f"unknown {kind} {str(name)[:40]!r}") from None
+
+
+_PLAIN: Mapping[str, Callable[[Tree, Arguments], Outcome]] = {
+    "fs.info": info,
+    "fs.list": listing,
+    "fs.mkdir": make_directory,
+    "fs.move": move,
+    "fs.chmod": permissions,
+}

@@ -1,0 +1,137 @@
+"""Searching files of embedded sandboxes: text in files, names by pattern, replacing text."""
+
+import asyncio
+import os
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome, done
+from crossfade.results import Replaced, TextMatch
+from router.backends.local.refusals import bad_request, required_path
+from router.backends.local.sandboxes import LocalSandbox
+from router.backends.local.tree import Entry, Tree
+
+LINE_LIMIT = 64 * 1024  # Daytona stops reading a file at a line beyond it, silently
+SNIFFED = 512
+
+
+async def perform(sandbox: LocalSandbox, operation: Operation) -> Outcome:
+    """fs.find, fs.search or fs.replace, in a thread. Raises Refusal."""
+    return await asyncio.to_thread(_KINDS[operation.name], sandbox.tree, operation.arguments)
+
+
+def find(tree: Tree, arguments: Mapping[str, Any]) -> Outcome:
+    path, pattern = required_path(arguments.get("path")), str(arguments.get("pattern") or "")
+    if not pattern:
+        raise bad_request("pattern is required")
+    found = [
+        TextMatch(path=shown, line=number, content=line.decode("utf-8", "replace"))
+        for shown, entry in walk(tree, path)
+        if entry.kind == "file"
+        for number, line in lines_of(tree, entry.path)
+        if os.fsencode(pattern) in line
+    ]
+    return done(tuple(found))
+
+
+def search(tree: Tree, arguments: Mapping[str, Any]) -> Outcome:
+    path, pattern = required_path(arguments.get("path")), str(arguments.get("pattern") or "")
+    expression = glob_expression(pattern)
+    if expression is None:
+        return done(())
+    return done(tuple(shown for shown, _ in walk(tree, path) if expression.fullmatch(posixpath.basename(shown))))
+
+
+def replace(tree: Tree, arguments: Mapping[str, Any]) -> Outcome:
+    pattern, new_value = str(arguments.get("pattern") or ""), str(arguments.get("new_value") or "")
+    if not pattern:
+        raise bad_request("pattern is required")
+    files = [str(path) for path in arguments.get("files") or ()]
+    return done(tuple(replaced(tree, path, os.fsencode(pattern), os.fsencode(new_value)) for path in files))
+
+
+def replaced(tree: Tree, path: str, pattern: bytes, new_value: bytes) -> Replaced:
+    try:
+        with tree.open_read(path) as file:
+            content = file.read()
+        if pattern in content:
+            with tree.open_write(path) as target:
+                target.write(content.replace(pattern, new_value))
+    except OSError as error:
+        return Replaced(path=path, success=False, error=f"{path}: {(error.strerror or str(error)).lower()}")
+    return Replaced(path=path, success=True)
+
+
+def walk(tree: Tree, path: str) -> Iterator[tuple[str, Entry]]:
+    """Every file and directory from the path on, itself first, in the order of names; links are not followed."""
+    try:
+        entry = tree.lstat(path)
+    except OSError:
+        return
+    yield path, entry
+    if entry.kind != "dir":
+        return
+    try:
+        children = tree.list(path)
+    except OSError:  # removed meanwhile, or not ours to read
+        return
+    for child in children:
+        yield from walk(tree, posixpath.join(path, child.name))
+
+
+def lines_of(tree: Tree, path: str) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines of a text file, up to the first overlong one; nothing of a binary one."""
+    try:
+        with tree.open_read(path) as file:
+            content = file.read()
+    except OSError:
+        return
+    if b"\0" in content[:SNIFFED]:
+        return
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if len(line) > LINE_LIMIT:
+            return
+        yield number, line.removesuffix(b"\r")
+
+
+def glob_expression(pattern: str) -> re.Pattern[str] | None:
+    """Go's filepath.Match as a regular expression; None for a malformed pattern."""
+    parts: list[str] = []
+    at = 0
+    while at < len(pattern):
+        sign = pattern[at]
+        at += 1
+        if sign == "*":
+            parts.append("[^/]*")
+        elif sign == "?":
+            parts.append("[^/]")
+        elif sign == "[":
+            found = re.compile(r"(\^?)((?:(?:\\.|[^]\\-])(?:-(?:\\.|[^]\\-]))?)+)\]", re.DOTALL).match(pattern, at)
+            if found is None:
+                return None
+            members = re.sub(
+                r"\\?(.)", lambda one: one[1] if one[0] == "-" else re.escape(one[1]), found[2], flags=re.DOTALL
+            )
+            parts.append(f"[{found[1]}{members}]")
+            at = found.end()
+        elif sign == "\\":
+            if at == len(pattern):
+                return None
+            parts.append(re.escape(pattern[at]))
+            at += 1
+        else:
+            parts.append(re.escape(sign))
+    try:
+        return re.compile("".join(parts), re.DOTALL)
+    except re.error:  # a range that runs backwards matches nothing
+        return None
+
+
+_KINDS: Mapping[str, Callable[[Tree, Mapping[str, Any]], Outcome]] = {
+    "fs.find": find,
+    "fs.search": search,
+    "fs.replace": replace,
+}
