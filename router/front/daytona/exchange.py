@@ -66,6 +66,8 @@ class Exchange:
             async for chunk in chunks:
                 self.bytes_out += len(chunk)
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+                # To a client that has gone, sending returns at once: without a turn for others it would go unnoticed.
+                await asyncio.sleep(0)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def unless_gone(self, work: Coroutine[Any, Any, None]) -> None:
