@@ -12,7 +12,7 @@ from crossfade.results import ExecResult
 from router import tasks
 from router.backends.local.process import Process
 from router.backends.local.refusals import Refusal, bad_request
-from router.backends.local.sandboxes import BadCwd, DiskFull, LocalSandbox
+from router.backends.local.sandboxes import BadCwd, LocalSandbox
 
 SHELLS = ("bash", "sh")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -36,8 +36,6 @@ async def perform(sandbox: LocalSandbox, operation: Operation) -> Outcome:
     except BadCwd as error:
         text = f"fork/exec /usr/bin/{argv[0]}: {(error.strerror or 'bad directory').lower()}"
         return done(ExecResult(exit_code=-1, output=text.encode()))
-    except DiskFull as error:
-        raise Refusal(507, f"insufficient storage: {error.strerror}") from error
     except OSError as error:
         text = f"fork/exec {argv[0]}: {(error.strerror or str(error)).lower()}"
         return done(ExecResult(exit_code=-1, output=text.encode()))

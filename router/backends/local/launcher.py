@@ -10,10 +10,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from router import tasks
 from router.backends.local.process import Ends, Process, Stream, writable
+from router.backends.local.view import View
 
 PACKET_LIMIT = 64 * 1024  # larger messages travel as a file: a packet is bounded by the kernel's socket buffers
 START_SECONDS = 20.0
@@ -51,7 +54,6 @@ class Launcher:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL if namespaces else None,
             )
         self._sock = ours
         loop = asyncio.get_running_loop()
@@ -109,10 +111,11 @@ class Launcher:
                 os.close(fd)
         return process
 
-    async def hold(self, root: str, binds: Sequence[tuple[str, str, bool]], env: Mapping[str, str]) -> int:
+    async def hold(self, root: str, view: View) -> int:
         """Make a sandbox's namespaces and return their holder. Raises OSError that names the failed step."""
         key = next(self._keys)
-        reply, _ = await self.request({"op": "hold", "key": key, "root": root, "binds": binds, "env": dict(env)})
+        message = {"op": "hold", "key": key, "root": root, "binds": view.binds, "tools": view.tools}
+        reply, _ = await self.request({**message, "env": {"PATH": view.path}})
         if "failed" in reply:
             raise OSError(reply["errno"], reply["text"])
         return key
@@ -138,10 +141,7 @@ class Launcher:
         try:
             self._sock.send(message)
         except BlockingIOError:
-            # Signals may not be lost: wait for the zygote, which never waits for us for long.
-            self._sock.setblocking(True)
-            self._sock.send(message)
-            self._sock.setblocking(False)
+            tasks.spawn(self._send_late(message), name="signal to a sandbox's process")
         except OSError:
             pass  # the zygote is gone, and what it started with it
 
@@ -179,6 +179,10 @@ class Launcher:
         finally:
             if file is not None:
                 os.close(file)
+
+    async def _send_late(self, data: bytes) -> None:
+        with suppress(LauncherGone):
+            await self._send(data, [])
 
     def _receive(self) -> None:
         while self._sock is not None:

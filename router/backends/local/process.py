@@ -7,7 +7,7 @@ import struct
 import termios
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -66,8 +66,11 @@ class Process:
 
     # Its streams...
 
-    async def output(self) -> AsyncIterator[tuple[Stream, bytes]]:
-        """What it writes, until all its pipes end; a child that holds a pipe keeps it open. One reader at a time."""
+    async def output(self) -> AsyncGenerator[tuple[Stream, bytes], None]:
+        """What it writes, until all its pipes end; a child that holds a pipe keeps it open.
+
+        One reader at a time: one that stops early closes the generator (contextlib.aclosing) before the next begins.
+        """
         if self._reading:
             raise RuntimeError(f"output of process {self.pid} is being read already")
         self._reading = True

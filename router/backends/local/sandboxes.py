@@ -14,19 +14,21 @@ import shutil
 import signal
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from router.backends.local.launcher import BadCwd, Launcher
+from router.backends.local.launcher import BadCwd, Launcher, LauncherGone
 from router.backends.local.process import Process
-from router.backends.local.tree import DiskFull, Tree, full
+from router.backends.local.tree import DiskFull, Tree
 from router.backends.local.view import View, machine_view, prepare_own, visible_path
 
 __all__ = ["BadCwd", "DiskFull", "LocalSandbox", "LocalSandboxes", "SandboxMissing", "SandboxStopped"]
 
 MARK = "CROSSFADE_SANDBOX"  # in every process's environment: finds those that left their group
 PORT = 8004
+CROWD = 64  # processes remembered before the ended ones are dropped
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -121,7 +123,7 @@ class LocalSandboxes:
         probe.mkdir(exist_ok=True)
         try:
             view.prepare(probe)
-            await self._launcher.release(await self._launcher.hold(str(probe), view.binds, {"PATH": view.path}))
+            await self._launcher.release(await self._launcher.hold(str(probe), view))
         except OSError:
             if self._wants_view:
                 raise
@@ -157,7 +159,9 @@ class LocalSandbox:
         self._view = view
         self._holder: int | None = None
         self._port = PORT
+        self._used = False  # whether anything was started since the sandbox was
         self._started: set[Process] = set()  # until ended and their streams closed
+        self._crowd = CROWD
         self._turn = asyncio.Lock()
 
     @property
@@ -168,7 +172,7 @@ class LocalSandbox:
     @property
     def processes(self) -> Mapping[int, Process]:
         """The running ones, by pid."""
-        self._started = {process for process in self._started if process.ended is None or process.open}
+        self._forget()
         return MappingProxyType({process.pid: process for process in self._started if process.ended is None})
 
     def save(self) -> None:
@@ -188,8 +192,7 @@ class LocalSandbox:
                 self._port = free_port()
             else:
                 self._view.prepare(self.tree.root)
-                root, binds = str(self.tree.root), self._view.binds
-                self._holder = await self._launcher.hold(root, binds, {"PATH": self._view.path})
+                self._holder = await self._launcher.hold(str(self.tree.root), self._view)
             self.state = "started"
 
     async def stop(self) -> None:
@@ -198,11 +201,14 @@ class LocalSandbox:
             self.state = "stopped"
             holder, self._holder = self._holder, None
             if holder is not None:
-                await self._launcher.release(holder)
-            for process in self._started:
-                process.kill(signal.SIGKILL)
-            if self._view is None and self._started:
+                with suppress(LauncherGone):  # then everything inside is gone already
+                    await self._launcher.release(holder)
+            elif self._used:
+                for process in self._started:
+                    process.kill(signal.SIGKILL)
+                # Those that made groups of their own: daemons, job control.
                 await asyncio.to_thread(kill_marked, self._mark())
+            self._used = False
             for process in list(self._started):
                 await process.wait()
                 process.discard()
@@ -221,14 +227,12 @@ class LocalSandbox:
         """Start a program as leader of its own process group.
 
         `stdin` False is an empty input, True a pipe for write(), bytes the whole input. `merge` sends standard error
-        down the same pipe as standard output, in order; `pty` is (cols, rows). Raises BadCwd, DiskFull, SandboxStopped,
+        down the same pipe as standard output, in order; `pty` is (cols, rows). Raises BadCwd, SandboxStopped,
         or OSError when the program cannot be run.
         """
         if self.state != "started":
             raise SandboxStopped(f"sandbox {self.id} is stopped; start it first")
-        limit = self.tree.disk_limit
-        if limit is not None and self.tree.used() >= limit:
-            raise full(self.work_dir)
+        self._used = True
         inside = str(Path(self.work_dir, cwd or ""))
         try:
             process = await self._launcher.spawn(
@@ -240,7 +244,7 @@ class LocalSandbox:
                 merge=merge,
                 pty=pty,
                 # Files that processes write are counted late; at least no single one outgrows the limit.
-                file_limit=limit,
+                file_limit=self.tree.disk_limit,
             )
         except (BadCwd, NotADirectoryError, FileNotFoundError) as error:
             if not isinstance(error, BadCwd) and error.filename != inside:
@@ -248,6 +252,8 @@ class LocalSandbox:
             raise BadCwd(error.errno, error.strerror, inside) from error
         process.cwd = inside
         self._started.add(process)
+        if len(self._started) > self._crowd:
+            self._forget()
         if self.state != "started":  # stopped meanwhile, and perhaps too early to be seen
             process.kill(signal.SIGKILL)
         return process
@@ -280,6 +286,11 @@ class LocalSandbox:
         except BaseException:
             sock.close()
             raise
+
+    def _forget(self) -> None:
+        """Drop processes that are over and read."""
+        self._started = {process for process in self._started if process.ended is None or process.open}
+        self._crowd = max(CROWD, 2 * len(self._started))
 
     def _path(self) -> str:
         return self._view.path if self._view is not None else ":".join(visible_path(machine_path()))

@@ -357,9 +357,10 @@ def bytes_below(root: Path) -> int:
         del directory
         for name in files:
             try:
-                total += os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
+                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            total += found.st_size if modes.S_ISREG(found.st_mode) else 0
     return total
 
 

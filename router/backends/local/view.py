@@ -18,15 +18,17 @@ HIDDEN = ("workspace", "mnt", "srv", "run", "var", "tmp")  # PATH entries of the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """How to build a sandbox's root: bind mounts (source, target, read-only), symbolic links, and the PATH inside."""
+    """How to build a sandbox's root: bind mounts (source, target, read-only), directories of further tools that are
+    shown where they are, symbolic links, and the PATH inside."""
 
     binds: tuple[tuple[str, str, bool], ...]
+    tools: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
     path: str
 
     def prepare(self, root: Path) -> None:
         """Make mount points and links below a sandbox's root directory. Safe to repeat."""
-        for _, target, _ in self.binds:
+        for target in (*(target for _, target, _ in self.binds), *self.tools):
             (root / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
         (root / "proc").mkdir(exist_ok=True)
         for name, target in self.links:
@@ -59,11 +61,8 @@ def machine_view(path: str) -> View:
             binds.append((str(source), f"/{name}", True))
     binds.append((f"/{DEVICES}", f"/{DEVICES}", False))
     entries = visible_path(path)
-    for entry in entries:
-        shown = shown_for(entry)
-        if shown and (shown, shown, True) not in binds:
-            binds.append((shown, shown, True))
-    return View(binds=tuple(binds), links=tuple(links), path=":".join(entries))
+    tools = dict.fromkeys(shown for entry in entries if (shown := shown_for(entry)))
+    return View(binds=tuple(binds), tools=tuple(tools), links=tuple(links), path=":".join(entries))
 
 
 def visible_path(path: str) -> list[str]:

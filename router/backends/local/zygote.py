@@ -22,6 +22,7 @@ import struct
 import sys
 import termios
 import warnings  # noqa: F401 (os.execvpe imports it, and in a sandbox's view our library may be elsewhere)
+from contextlib import suppress
 from typing import Any
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x0002_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000
@@ -43,7 +44,10 @@ def main() -> None:
     """Serve until the other end closes."""
     sock = socket.socket(fileno=int(sys.argv[1]))
     if sys.argv[2] == "namespaces":
-        enter_namespaces()
+        try:
+            enter_namespaces()
+        except OSError:  # not allowed here: the closed socket says so
+            sys.exit(1)
     Zygote(sock, namespaces=sys.argv[2] == "namespaces").serve()
 
 
@@ -282,6 +286,10 @@ def become_holder(message: Message, report: int) -> None:
             mount(source, root + target, "", MS_BIND | MS_REC)
             if read_only:
                 make_read_only(root + target)
+        for source in message["tools"]:
+            with suppress(OSError):  # one that our user may not reach is missing inside, too
+                mount(source, root + source, "", MS_BIND | MS_REC)
+                make_read_only(root + source)
         step = "mounting proc"
         mount_proc(root + "/proc")
         step = "mounting /dev/shm"
