@@ -1,0 +1,127 @@
+"""E2B as a backend: operations over its control plane and envd, on raw HTTP."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome, done, unsupported
+from crossfade.ports import Backend, Channel
+from crossfade.results import PreviewLink
+from crossfade.stage import Origin
+from crossfade.upstream import Purpose, Upstream, UpstreamFailed
+from router.backends.e2b.commands import Commands
+from router.backends.e2b.control import Control
+from router.backends.e2b.envd import Envd, Failed, Handle, lost, refusal
+from router.backends.e2b.files import Files
+from router.backends.e2b.ptys import Ptys
+from router.backends.e2b.sessions import Sessions
+from router.wire.connect import ConnectError
+
+_UNSUPPORTED = ("sandbox.labels", "sandbox.interval", "sandbox.ssh")
+
+
+class E2BBackend:
+    """Any E2B, cloud, BYOC or self-hosted. Sandbox ids are E2B's own."""
+
+    name = "e2b"
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        api_url: str,
+        sandbox_url: str | None,
+        domain: str,
+        key: str,
+        templates: Mapping[str, str],
+        origin: Origin,
+        user: str = "root",
+        home_dir: str = "/root",
+        work_dir: str = "/workspace",
+    ) -> None:
+        self._control = Control(upstream=upstream, origin=origin, api_url=api_url, key=key, templates=templates)
+        self._envd = Envd(upstream=upstream, origin=origin, sandbox_url=sandbox_url, domain=domain, user=user)
+        commands = Commands(envd=self._envd, work_dir=work_dir)
+        self._commands = commands
+        self._files = Files(envd=self._envd, commands=commands)
+        self._sessions = Sessions(envd=self._envd, commands=commands)
+        self._ptys = Ptys(envd=self._envd, commands=commands)
+        self._origin, self._domain = origin, domain
+        self._home_dir, self._work_dir = home_dir, work_dir
+
+    async def perform(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Outcome:
+        """Carry it out. The body, if any, is read at most once; a Content in the outcome must be read or closed."""
+        started = time.perf_counter()
+        try:
+            outcome = await self._perform(operation, purpose)
+        except ConnectError as error:
+            outcome = refusal(error)
+        except Failed as error:
+            outcome = self._forgotten(operation, error.outcome)
+        except UpstreamFailed as error:
+            outcome = lost(error)
+        return replace(outcome, origin=self._origin, seconds=time.perf_counter() - started)
+
+    async def open(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Channel | Outcome:
+        """For pty.connect and session.follow: a channel, or the outcome that says why not."""
+        try:
+            handle = await self._control.handle(operation.sandbox, purpose)
+            if operation.name == "pty.connect":
+                return await self._ptys.attach(handle, operation, purpose)
+            if operation.name == "session.follow":
+                return await self._sessions.follow(handle, operation, purpose)
+        except ConnectError as error:
+            return refusal(error)
+        except Failed as error:
+            return error.outcome
+        except UpstreamFailed as error:
+            return lost(error)
+        return unsupported(operation.name, self.name)
+
+    async def extend(self, sandbox: str) -> Outcome:
+        """Put the sandbox's wall-clock deadline off."""
+        try:
+            return await self._control.extend(sandbox, Purpose.KEEPER)
+        except Failed as error:
+            return error.outcome
+
+    async def _perform(self, operation: Operation, purpose: Purpose) -> Outcome:
+        name = operation.name
+        if operation.kind.stream or name in _UNSUPPORTED:
+            return unsupported(name, self.name)
+        if name == "sandbox.work_dir":
+            return done(self._work_dir)
+        if name == "sandbox.home_dir":
+            return done(self._home_dir)
+        if name.startswith("sandbox.") and name != "sandbox.preview":
+            return await self._control.perform(operation, purpose)
+        handle = await self._control.handle(operation.sandbox, purpose)
+        if name == "sandbox.preview":
+            return done(self._preview(handle, int(operation.arguments["port"])))
+        area = name.partition(".")[0]
+        match area:
+            case "fs":
+                return await self._files.perform(handle, operation, purpose)
+            case "process":
+                return await self._commands.perform(handle, operation, purpose)
+            case "session":
+                return await self._sessions.perform(handle, operation, purpose)
+            case "pty":
+                return await self._ptys.perform(handle, operation, purpose)
+            case _:
+                return unsupported(name, self.name)
+
+    def _preview(self, handle: Handle, port: int) -> PreviewLink:
+        return PreviewLink(url=f"https://{port}-{handle.id}.{handle.domain or self._domain}")
+
+    def _forgotten(self, operation: Operation, outcome: Outcome) -> Outcome:
+        """A handle that no longer leads anywhere is looked up anew by the next call."""
+        if outcome.status in (400, 404, 502):
+            self._control.handles.pop(operation.sandbox, None)
+        return outcome
+
+
+if TYPE_CHECKING:
+    _: type[Backend] = E2BBackend
