@@ -170,14 +170,16 @@ async def test_the_usual_tools_work(sandbox: LocalSandbox) -> None:
 
 async def test_a_terminal_controls_its_session_and_resizes(sandbox: LocalSandbox) -> None:
     process = await sandbox.spawn(["bash", "--norc", "-i"], cwd=None, env={"PS1": ""}, pty=(90, 33))
-    await process.write(b"stty size; trap 'stty size; exit 6' WINCH; echo rea''dy; while :; do sleep 0.01; done\n")
-    seen = b""
+    await process.write(b"stty size; tty; kill -0 $$ && echo rea''dy\n")
+    seen, asked = b"", False
     async with asyncio.timeout(PATIENCE):
         async for stream, data in process.output():
             assert stream == "pty"
             seen += data
-            if b"ready" in data:
+            if b"ready\r\n" in seen and not asked:
+                asked = True
                 process.resize(120, 50)
+                await process.write(b"stty size; exit 6\n")
 
     assert b"33 90" in seen
     assert b"50 120" in seen
