@@ -143,12 +143,6 @@ def _session_file(file: File) -> File:
     return File(changed(), file.size)
 
 
-async def _session_stream(messages: Messages) -> Messages:
-    async for message in messages:
-        data = _stdout(message)
-        yield message if data is None else _with_stdout(data.translate(_VOWELS))
-
-
 def _stdout(message: Message) -> bytes | None:
     data = message.get("event", {}).get("data", {})
     return decode_bytes(data["stdout"]) if "stdout" in data else None
@@ -178,7 +172,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 "session-output",
                 "session.exec",
                 "a session command's output has its vowels in capitals",
-                {"file": _session_file, "exec": _session_stream},
+                {"file": _session_file},  # adapters keep a session's output in a file and read it
             ),
             Kind(
                 "error-status", "fs.mkdir", "a directory is made and the answer is an error", {"mkdir": _error_status}

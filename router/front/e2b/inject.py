@@ -1,6 +1,10 @@
 """Differences and faults on request: wrong answers, so that a comparison has something to find.
 
-Only answers change, never state. Requests made for anything but a client's call or its mirror are answered truly.
+Only answers change, never state. Requests made for anything but a client's call or its mirror (X-Crossfade-Purpose) are
+answered truly. One operation of an adapter may be several requests, so an adapter says which operation a request is
+part of (X-Crossfade-Operation: fs.delete); without that, what the request itself looks like decides.
+Switched at run time, from this machine only: POST /_crossfade/inject {"kinds": [{"kind": "file-byte", "sandbox": ""}],
+"delay_seconds": 0.5, "hang": false, "fail": 0}; a name left out stays as it is, GET shows what is set.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
