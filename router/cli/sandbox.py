@@ -1,6 +1,7 @@
 """Commands: sandbox."""
 
 import asyncio
+import logging
 import shutil
 import signal
 import tempfile
@@ -92,6 +93,7 @@ async def _serve(
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     # uvicorn raises the signal again once it has shut down; without handlers of ours that would end us before the
     # sandboxes' processes are killed.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,6 +108,11 @@ async def _serve(
             await sandboxes.close()
     if not server.started:
         raise SettingsError(f"cannot listen on {host}:{port}; choose another --port, or 0 for any free one")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # uvicorn takes every handshake that is answered with a plain response for an incomplete one.
+    return "without completing handshake" not in record.getMessage()
 
 
 def _app(api: str, sandboxes: "LocalSandboxes", keys: Sequence[str], inject: Sequence[str]) -> Any:

@@ -22,7 +22,14 @@ _REASON_LIMIT = 120  # bytes; a close frame holds 123
 
 async def refuse(scope: Scope, send: Send, response: Response) -> None:
     """Answer a handshake with a plain response, or close it where the server cannot."""
-    if "websocket.http.response" not in scope.get("extensions", {}):
+    try:
+        await _refuse(scope, send, response)
+    except OSError:
+        pass  # the client went away first
+
+
+async def _refuse(scope: Scope, send: Send, response: Response) -> None:
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": _FAILED})
         return
     body = response.body if isinstance(response.body, bytes) else b""

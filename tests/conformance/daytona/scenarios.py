@@ -184,9 +184,10 @@ async def sandbox_stopped_and_started(world):
     await made.stop()
     stopped = state(made)
     await made.start()
+    started = state(made)
     kept = await made.fs.download_file("/workspace/kept.txt")
     await world.client.delete(made)
-    return {"stopped": stopped, "started": state(made), "kept": kept.decode()}
+    return {"stopped": stopped, "started": started, "kept": kept.decode()}
 
 
 @scenario
@@ -214,7 +215,7 @@ async def labels_set(world):
     made = await world.create("labels")
     labels = await made.set_labels({"suite": "labelled", "b": "2"})
     await world.client.delete(made)
-    return dict(sorted((labels or {}).items()))
+    return dict(sorted(getattr(labels, "labels", labels).items()))
 
 
 @scenario
