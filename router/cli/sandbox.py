@@ -5,7 +5,7 @@ import logging
 import shutil
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ DEFAULT_KEY = "local-key"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _GRACE_SECONDS = 3
+Close = Callable[[], Awaitable[None]]
 
 
 @click.command("sandbox")
@@ -82,9 +83,10 @@ async def _serve(
                 _announce(api, host, real_port, keys, ready_file)
 
     sandboxes = LocalSandboxes(directory, disk_limit=disk_limit)
+    app, close = _app(api, sandboxes, keys, inject)
     server = Announcing(
         uvicorn.Config(
-            _app(api, sandboxes, keys, inject),
+            app,
             host=host,
             port=port,
             log_level="warning",
@@ -98,14 +100,12 @@ async def _serve(
     # sandboxes' processes are killed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    if api == "e2b":
-        await server.serve()  # this app opens and closes the sandboxes with its lifespan
-    else:
+    if api == "daytona":  # the other app opens and closes the sandboxes with its lifespan
         await sandboxes.open()
-        try:
-            await server.serve()
-        finally:
-            await sandboxes.close()
+    try:
+        await server.serve()
+    finally:
+        await close()
     if not server.started:
         raise SettingsError(f"cannot listen on {host}:{port}; choose another --port, or 0 for any free one")
 
@@ -115,16 +115,27 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "without completing handshake" not in record.getMessage()
 
 
-def _app(api: str, sandboxes: "LocalSandboxes", keys: Sequence[str], inject: Sequence[str]) -> Any:
+def _app(api: str, sandboxes: "LocalSandboxes", keys: Sequence[str], inject: Sequence[str]) -> tuple[Any, Close]:
+    """The app, and what to do once it is served no longer."""
     if api == "e2b":
         from router.front.e2b.app import e2b_app
         from router.front.e2b.inject import Injector
 
-        return e2b_app(sandboxes, keys=keys, inject=Injector.parse(inject) if inject else None)
+        return e2b_app(sandboxes, keys=keys, inject=Injector.parse(inject) if inject else None), _nothing
     from router.backends.local.backend import LocalBackend
     from router.front.daytona.app import daytona_app
 
-    return daytona_app(LocalBackend(sandboxes), keys=keys)
+    backend = LocalBackend(sandboxes)
+
+    async def close() -> None:
+        await backend.close()
+        await sandboxes.close()
+
+    return daytona_app(backend, keys=keys), close
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _announce(api: str, host: str, port: int, keys: Sequence[str], ready_file: Path | None) -> None:

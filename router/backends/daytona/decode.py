@@ -70,6 +70,8 @@ def outcomes_of(operations: Sequence[Operation], status: int, headers: Headers, 
     try:
         if name == "fs.download":
             return _downloaded(operations, headers, body)
+        if name == "pty.create":
+            return (done(_pty_created(operations[0], body), status=status),)
         value = _DECODERS[name](body, headers) if name in _DECODERS else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         lost = unknown(f"the origin's answer to {name} cannot be read: {type(error).__name__}")
@@ -315,8 +317,16 @@ def _pty(body: bytes, _headers: Headers) -> PtyInfo:
     return _pty_info(json.loads(body))
 
 
-def _pty_created(body: bytes, _headers: Headers) -> PtyInfo:
-    return PtyInfo(id=json.loads(body)["sessionId"])
+def _pty_created(operation: Operation, body: bytes) -> PtyInfo:
+    # The answer names the id only; the rest is as it was asked for.
+    asked = operation.arguments
+    return PtyInfo(
+        id=json.loads(body)["sessionId"],
+        cwd=asked.get("cwd") or "",
+        env=dict(asked.get("env") or {}),
+        cols=asked.get("cols") or 80,
+        rows=asked.get("rows") or 24,
+    )
 
 
 def _pty_info(value: Mapping[str, Any]) -> PtyInfo:
@@ -357,7 +367,6 @@ _DECODERS: Mapping[str, Callable[[bytes, Headers], Any]] = {
     "session.exec": _session_executed,
     "session.command": _command,
     "session.logs": _logs,
-    "pty.create": _pty_created,
     "pty.list": _ptys,
     "pty.get": _pty,
     "pty.resize": _pty,
