@@ -12,9 +12,16 @@ import pytest_asyncio
 
 from crossfade.operation import Operation
 from crossfade.ports import Backend
+from crossfade.stage import Origin
+from router.backends.daytona.backend import DaytonaBackend
+from router.backends.e2b.backend import E2BBackend
 from router.backends.local.backend import LocalBackend
 from router.backends.local.sandboxes import LocalSandboxes
+from router.front.daytona.app import daytona_app
+from router.front.e2b.app import e2b_app
+from router.wire.client import HttpUpstream
 from tests.backends.asking import Asking
+from tests.serving import serving
 
 Factory = Callable[[Path], AbstractAsyncContextManager[Backend]]
 
@@ -31,9 +38,37 @@ async def local(directory: Path, view: bool | None) -> AsyncIterator[Backend]:
         await sandboxes.close()
 
 
+@asynccontextmanager
+async def e2b(directory: Path) -> AsyncIterator[Backend]:
+    """The E2B adapter against the embedded E2B front, over a socket."""
+    sandboxes = LocalSandboxes(directory)
+    await sandboxes.open()
+    try:
+        async with serving(e2b_app(sandboxes, keys=["key"])) as url, HttpUpstream() as upstream:
+            yield E2BBackend(
+                upstream, api_url=url, sandbox_url=url, domain="sandbox.test", key="key", templates={"*": "base"},
+                origin=Origin.NEW,
+            )  # fmt: skip
+    finally:
+        await sandboxes.close()
+
+
+@asynccontextmanager
+async def daytona(directory: Path) -> AsyncIterator[Backend]:
+    """The Daytona adapter against the embedded Daytona front, over a socket."""
+    async with (
+        local(directory, None) as backend,
+        serving(daytona_app(backend, keys=["key"])) as url,
+        HttpUpstream() as upstream,
+    ):
+        yield DaytonaBackend(upstream, base=f"{url}/api", key="key", origin=Origin.OLD)
+
+
 FACTORIES: dict[str, Factory] = {
     "local": lambda directory: local(directory, None),
     "local-without-view": lambda directory: local(directory, False),
+    "daytona": daytona,
+    "e2b": e2b,
 }
 
 

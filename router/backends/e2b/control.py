@@ -46,7 +46,9 @@ class Control:
         if not template:
             message = f"snapshot '{snapshot}' has no template; add it to origins.new.templates"
             return refused(400, "BAD_REQUEST", message)
-        metadata = {str(name): str(value) for name, value in (arguments.get("metadata") or {}).items()}
+        # Labels are kept as they were at birth: metadata cannot be changed later.
+        born_with = {**(arguments.get("labels") or {}), **(arguments.get("metadata") or {})}
+        metadata = {str(name): str(value) for name, value in born_with.items()}
         body = {
             "templateID": template,
             "timeout": TTL_SECONDS,
