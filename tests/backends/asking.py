@@ -19,7 +19,7 @@ class Asking:
     backend: Backend
     id: str
 
-    async def ask(self, name: str, body: Any = None, **arguments: Any) -> Outcome:
+    async def ask(self, name: str, body: Any = None, /, **arguments: Any) -> Outcome:
         operation = Operation(name=name, sandbox=self.id, arguments=arguments, body=body)
         async with asyncio.timeout(PATIENCE):
             return await self.backend.perform(operation)

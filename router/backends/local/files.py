@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done
 from crossfade.results import Content, FileInfo
-from router.backends.local.refusals import bad_request, name_of, of_os_error, required_path
+from router.backends.local.refusals import Refusal, bad_request, name_of, of_os_error, required_path
 from router.backends.local.sandboxes import LocalSandbox
 from router.backends.local.tree import Entry, Tree
 
@@ -35,7 +35,10 @@ async def perform(sandbox: LocalSandbox, operation: Operation) -> Outcome:
             case name:
                 return _PLAIN[name](sandbox.tree, arguments)
     except OSError as error:
-        raise of_os_error(error, path) from error
+        refusal = of_os_error(error, path)
+        if operation.name == "fs.upload" and refusal.status != 507:
+            raise Refusal(400, str(refusal)) from error  # Daytona's answer to any upload that fails
+        raise refusal from error
 
 
 def info(tree: Tree, arguments: Arguments) -> Outcome:

@@ -67,19 +67,16 @@ def replaced(tree: Tree, path: str, pattern: bytes, new_value: bytes) -> Replace
 
 def walk(tree: Tree, path: str) -> Iterator[tuple[str, Entry]]:
     """Every file and directory from the path on, itself first, in the order of names; links are not followed."""
-    try:
-        entry = tree.lstat(path)
-    except OSError:
-        return
-    yield path, entry
-    if entry.kind != "dir":
-        return
-    try:
-        children = tree.list(path)
-    except OSError:  # removed meanwhile, or not ours to read
-        return
-    for child in children:
-        yield from walk(tree, posixpath.join(path, child.name))
+    waiting = [path]
+    while waiting:
+        shown = waiting.pop()
+        try:
+            entry = tree.lstat(shown)
+            children = tree.list(shown) if entry.kind == "dir" else []
+        except OSError:  # absent, removed meanwhile, or not ours to read
+            continue
+        yield shown, entry
+        waiting.extend(posixpath.join(shown, child.name) for child in reversed(children))
 
 
 def lines_of(tree: Tree, path: str) -> Iterator[tuple[int, bytes]]:

@@ -85,8 +85,9 @@ class Session:
     would never answer it. Later commands are refused.
     """
 
-    def __init__(self, id: str, sandbox: LocalSandbox) -> None:
+    def __init__(self, id: str, sandbox: LocalSandbox, *, term_seconds: float = TERM_SECONDS) -> None:
         self.id = id
+        self._term_seconds = term_seconds
         self._sandbox = sandbox
         self._shell: Process | None = None
         self._ended: int | None = None  # the shell's exit code
@@ -139,7 +140,7 @@ class Session:
             return
         shell.kill(signal.SIGTERM)
         with suppress(TimeoutError):
-            async with asyncio.timeout(TERM_SECONDS):
+            async with asyncio.timeout(self._term_seconds):
                 await shell.wait()
                 if self._current is not None:
                     await self._current.finished()

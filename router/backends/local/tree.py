@@ -136,7 +136,7 @@ class Tree:
 
     def mkdir(self, path: str, mode: int = 0o755, *, parents: bool = False, exist_ok: bool = False) -> None:
         """Make a directory; `mode` is cut by umask 022."""
-        with self._spot(path, create_parents=parents) as spot:
+        with self._spot(path.rstrip("/") or "/", create_parents=parents) as spot:
             if exist_ok and spot.name == ".":
                 return
             self._own(spot)
@@ -187,6 +187,8 @@ class Tree:
         """Resolve a path. The last name need not exist. With `follow`, it is not a link."""
         if "\0" in path:
             raise OSError(errno.EINVAL, "a path cannot hold a NUL byte", path)
+        if not follow:
+            path = path.rstrip("/") or "/"  # what is at the name is meant, with or without a slash behind it
         full_path = path if path.startswith("/") else f"{self.work_dir}/{path}"
         waiting = full_path.split("/")[::-1]
         must_be_directory = path.endswith(("/", "/.", "/..")) or path in (".", "..", "")

@@ -79,6 +79,9 @@ class Zygote:
         self.pids: dict[int, int] = {}  # key -> pid, until reaped
         self.keys: dict[int, int] = {}  # pid -> key, until reaped
         self.holders: dict[int, int] = {}  # key -> pidfd
+        # One descriptor for every sandbox; what is started gets the limits that we got.
+        self.files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.files[1], self.files[1]))
         self.own = {kind: os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("pid", "net")}
 
     def serve(self) -> None:
@@ -103,7 +106,10 @@ class Zygote:
             kill_group(pid, signal.SIGKILL)
 
     def receive(self) -> bool:
-        data, ancillary, _, _ = self.sock.recvmsg(MESSAGE_LIMIT, socket.CMSG_SPACE(8 * 4), MSG_CMSG_CLOEXEC)
+        try:
+            data, ancillary, _, _ = self.sock.recvmsg(MESSAGE_LIMIT, socket.CMSG_SPACE(8 * 4), MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:  # closed with answers unread
+            return False
         if not data:
             return False
         fds = array.array("i")
@@ -152,7 +158,7 @@ class Zygote:
             if holder is not None and pid != 0:
                 setns(self.own["pid"], CLONE_NEWPID)
         if pid == 0:
-            start_program(message, fds, holder, report_write)
+            start_program({**message, "files": self.files}, fds, holder, report_write)
         os.close(report_write)
         text = read_all(report).decode()
         inner, _, failure = text.partition(" ")
@@ -257,6 +263,7 @@ def start_program(message: Message, fds: list[int], holder: int | None, report: 
         if message["file_limit"] is not None:
             hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
             resource.setrlimit(resource.RLIMIT_FSIZE, (message["file_limit"], hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, message["files"])
         fresh_signals()
         os.umask(0o022)
         where = "exec"
