@@ -77,7 +77,12 @@ async def _serve(
 
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: list[Any] | None = None) -> None:
-            await super().startup(sockets)
+            try:
+                await super().startup(sockets)
+            except SystemExit:  # uvicorn's way to say that it cannot bind; it has said why
+                raise SettingsError(
+                    f"cannot listen on {host}:{port}; choose another --port, or 0 for any free one"
+                ) from None
             if self.started:
                 real_port = self.servers[0].sockets[0].getsockname()[1]
                 _announce(api, host, real_port, keys, ready_file)
@@ -106,8 +111,6 @@ async def _serve(
         await server.serve()
     finally:
         await close()
-    if not server.started:
-        raise SettingsError(f"cannot listen on {host}:{port}; choose another --port, or 0 for any free one")
 
 
 def _is_news(record: logging.LogRecord) -> bool:
