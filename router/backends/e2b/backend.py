@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done, unsupported
@@ -12,8 +13,8 @@ from crossfade.results import PreviewLink
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamFailed
 from router.backends.e2b.commands import Commands
-from router.backends.e2b.control import Control
-from router.backends.e2b.envd import Envd, Failed, Handle, lost, refusal
+from router.backends.e2b.control import RESUMED, Control
+from router.backends.e2b.envd import Envd, Failed, Handle, lost, operation_name, refusal
 from router.backends.e2b.files import Files
 from router.backends.e2b.ptys import Ptys
 from router.backends.e2b.sessions import Sessions
@@ -54,6 +55,7 @@ class E2BBackend:
     async def perform(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Outcome:
         """Carry it out. The body, if any, is read at most once; a Content in the outcome must be read or closed."""
         started = time.perf_counter()
+        operation_name.set(operation.name)
         try:
             outcome = await self._perform(operation, purpose)
         except ConnectError as error:
@@ -96,7 +98,11 @@ class E2BBackend:
         if name == "sandbox.home_dir":
             return done(self._home_dir)
         if name.startswith("sandbox.") and name != "sandbox.preview":
-            return await self._control.perform(operation, purpose)
+            outcome = await self._control.perform(operation, purpose)
+            if name == "sandbox.start" and outcome.ok and outcome.status == RESUMED:
+                await self._sessions.clear(await self._control.handle(operation.sandbox, purpose), purpose)
+                outcome = replace(outcome, status=200)
+            return outcome
         handle = await self._control.handle(operation.sandbox, purpose)
         if name == "sandbox.preview":
             return done(self._preview(handle, int(operation.arguments["port"])))
@@ -114,6 +120,11 @@ class E2BBackend:
                 return unsupported(name, self.name)
 
     def _preview(self, handle: Handle, port: int) -> PreviewLink:
+        if self._envd.sandbox_url:
+            # One address serves every sandbox; names below localhost lead to this machine (RFC 6761).
+            parts = urlsplit(self._envd.sandbox_url)
+            host = "localhost" if parts.hostname in ("127.0.0.1", "::1") else parts.hostname
+            return PreviewLink(url=f"{parts.scheme}://{port}-{handle.id}.{host}:{parts.port or 443}")
         return PreviewLink(url=f"https://{port}-{handle.id}.{handle.domain or self._domain}")
 
     def _forgotten(self, operation: Operation, outcome: Outcome) -> Outcome:

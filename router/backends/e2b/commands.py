@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import posixpath
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from router.wire.connect import ConnectError
 START = "process.Process/Start"
 _INLINE_LIMIT = 90_000  # bytes of script in one argument; the kernel takes 128 KiB
 _KILL_SECONDS = 10.0
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LANGUAGES: Mapping[str, tuple[str, ...]] = {
     "python": ("python3", "-u", "-c"),
     "javascript": ("node", "-e"),
@@ -63,13 +65,19 @@ class Commands:
         """process.exec and process.code."""
         arguments = operation.arguments
         timeout = arguments.get("timeout") or None
+        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0):
+            return refused(400, "BAD_REQUEST", f"timeout must be a whole number of seconds, not {str(timeout)[:20]!r}")
         cwd = self.absolute(str(arguments.get("cwd") or ""))
         env = {str(name): str(value) for name, value in (arguments.get("env") or {}).items()}
+        if bad := [name for name in env if not _ENV_NAME.fullmatch(name)]:
+            return refused(400, "BAD_REQUEST", f"invalid environment variable name {bad[0][:40]!r}")
         if operation.name == "process.exec":
             command, shell = str(arguments["command"]), str(arguments.get("shell") or "bash")
             if not command.strip():
                 return refused(400, "BAD_REQUEST", "command is required")
             args, file = await self._program(handle, command, shell, purpose)
+        elif str(arguments.get("language") or "python") not in _LANGUAGES:
+            return refused(400, "BAD_REQUEST", f"unsupported language; known: {', '.join(_LANGUAGES)}")
         else:
             args, file = self._code(arguments), ""
         try:

@@ -14,6 +14,7 @@ from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamReques
 from router.backends.e2b.envd import Failed, Handle, edge_error, lost
 
 TTL_SECONDS = 3600  # wall clock; extended by the keeper, paused at its end
+RESUMED = 201  # of connect: it was paused
 _LIMIT = 16 * 1024 * 1024
 _STATES = {"running": "started", "paused": "stopped"}
 
@@ -101,7 +102,7 @@ class Control:
         if status not in (200, 201):
             return _refusal(status, value, sandbox)
         self._learn(sandbox, value)
-        return done(_info(value, "running"))
+        return done(_info(value, "running"), status=status)
 
     async def _pause(self, sandbox: str, purpose: Purpose) -> Outcome:
         status, value = await self._send("POST", f"/sandboxes/{quote(sandbox)}/pause", {}, purpose)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +20,10 @@ _TRIES = 10
 _PAUSE_SECONDS = 0.2
 # The shared host serves every sandbox of these domains; others have one host per sandbox.
 _SHARED_DOMAINS = ("e2b.app", "e2b.dev", "e2b.pro")
+
+
+# The operation that requests are sent for; one operation is several requests, and faults are injected by operation.
+operation_name: ContextVar[str] = ContextVar("operation_name", default="")
 
 
 class Failed(Exception):
@@ -157,6 +162,8 @@ class Envd:
             (b"E2b-Sandbox-Id", handle.id.encode()),
             (b"E2b-Sandbox-Port", str(ENVD_PORT).encode()),
         ]
+        if name := operation_name.get():
+            headers.append((b"X-Crossfade-Operation", name.encode()))
         if handle.token:
             headers.append((b"X-Access-Token", handle.token.encode()))
         if purpose is not Purpose.ANSWER:

@@ -21,6 +21,7 @@ _TAG = "crossfade-pty:"
 _RING_LIMIT = 65_536
 _QUEUE = 256
 _START_SECONDS = 15.0
+_MOST = 1000  # columns or rows
 
 
 @dataclass(slots=True, eq=False)
@@ -141,6 +142,8 @@ class Ptys:
             return refused(409, "CONFLICT", f"PTY session with ID '{name}' already exists")
         env = {str(key): str(value) for key, value in (arguments.get("env") or {}).items()}
         cols, rows = int(arguments.get("cols") or 80), int(arguments.get("rows") or 24)
+        if not (0 < cols <= _MOST and 0 < rows <= _MOST):
+            return refused(400, "BAD_REQUEST", f"cols and rows must be from 1 to {_MOST}")
         cwd = self.commands.absolute(str(arguments.get("cwd") or ""))
         info = PtyInfo(
             id=name, cwd=cwd, env=env, cols=cols, rows=rows, active=True, created_at=datetime.now(UTC).isoformat()
@@ -199,6 +202,8 @@ class Ptys:
 
     async def _resize(self, handle: Handle, pty: _Pty, arguments: Mapping[str, Any], purpose: Purpose) -> Outcome:
         cols, rows = int(arguments["cols"]), int(arguments["rows"])
+        if not (0 < cols <= _MOST and 0 < rows <= _MOST):
+            return refused(400, "BAD_REQUEST", f"cols and rows must be from 1 to {_MOST}")
         message = {"process": {"pid": pty.pid}, "pty": {"size": {"cols": cols, "rows": rows}}}
         await self.envd.call(handle, "process.Process/Update", message, purpose)
         old = pty.info
@@ -216,4 +221,4 @@ class Ptys:
                 raise
         await self.commands.shell(handle, kill_script(pty.pid), purpose)
         self.known.pop((handle.id, pty.info.id), None)
-        return done()
+        return done(status=204)

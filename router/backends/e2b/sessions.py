@@ -48,8 +48,12 @@ printf %s $$ >"$c/runner"
 mkfifo "$c/o" "$c/e" "$c/k" || exit {missing}
 [ "$4" = in ] && mkfifo "$c/in" && exec 3<>"$c/in"
 exec 4<>"$c/o" 5<>"$c/e" 6<>"$c/k"
-sed -u $'s/\\x00//g;s/^/\x01\x01\x01/;$a\\' <"$c/o" >>"$c/log" 4>&- 5>&- 3>&- 6>&- & a=$!
-sed -u $'s/\\x00//g;s/^/\x02\x02\x02/;$a\\' <"$c/e" >>"$c/log" 4>&- 5>&- 3>&- 6>&- & b=$!
+mark() {{ # marks lines as they come; sed would hold the last one back to see whether it is the last
+  if command -v perl >/dev/null; then exec perl -ne 'BEGIN {{ $| = 1; $m = shift }} chomp; s/\0//g; print "$m$_\n"' "$1"
+  else while IFS= read -r l || [ -n "$l" ]; do printf '%s%s\n' "$1" "$l"; done; fi
+}}
+mark $'\x01\x01\x01' <"$c/o" >>"$c/log" 4>&- 5>&- 3>&- 6>&- & a=$!
+mark $'\x02\x02\x02' <"$c/e" >>"$c/log" 4>&- 5>&- 3>&- 6>&- & b=$!
 echo ready
 exec >/dev/null 2>&1
 [ -e "$d/ended" ] || read -r -u 6 _
@@ -67,11 +71,13 @@ kill -TERM -- -$p 2>/dev/null
 i=0
 while [ $i -lt 50 ] && kill -0 -- -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done
 kill -KILL -- -$p 2>/dev/null
+for r in "$d"/*/runner; do [ -e "${{r%runner}}over" ] || kill -KILL "$(cat "$r")"; done 2>/dev/null
 rm -rf "$d"
 """
 
 _LIST = r"""cd {root} 2>/dev/null || exit 0
 for s in {which}; do [ -d "$s" ] || continue
+  [ -e "$s/ended" ] || kill -0 "$(cat "$s/pid")" 2>/dev/null || continue
   echo "s $s"
   for c in "$s"/*/; do [ -e "$c/text" ] || continue
     b=${{c%/}}; code=$([ -e "$c/over" ] && cat "$c/code" || echo -)
@@ -227,6 +233,13 @@ class Sessions:
         if ended.exit_code == _GONE:
             return refused(410, "GONE", "gone: command has already completed")
         return done(status=204)
+
+    async def clear(self, handle: Handle, purpose: Purpose) -> None:
+        """After a stop and start: end what a pause with memory brought back; Daytona's sessions are gone then."""
+        for key in [key for key in self.pids if key[0] == handle.id]:
+            del self.pids[key]
+        end_all = "for p in */pid; do kill -KILL -- -$(cat $p); done 2>/dev/null"
+        await self.commands.shell(handle, f"cd {ROOT} 2>/dev/null || exit 0; {end_all}; rm -rf {ROOT}", purpose)
 
     async def follow(self, handle: Handle, operation: Operation, purpose: Purpose) -> Channel | Outcome:
         """The log from its start, until the command has ended."""
