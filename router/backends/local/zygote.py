@@ -43,6 +43,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 def main() -> None:
     """Serve until the other end closes."""
     sock = socket.socket(fileno=int(sys.argv[1]))
+    sock.set_inheritable(False)  # it was, to come here; what is started must not hold it
     if sys.argv[2] == "namespaces":
         try:
             enter_namespaces()

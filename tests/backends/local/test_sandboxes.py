@@ -1,14 +1,7 @@
 """The embedded engine, on real processes, with and without namespaces."""
 
 import asyncio
-import os
-import re
-import select
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -24,10 +17,9 @@ from router.backends.local.sandboxes import (
     LocalSandboxes,
     SandboxMissing,
     SandboxStopped,
-    environment_of,
 )
+from tests.backends.local.machine import PATIENCE, cmdline, gone, marked
 
-PATIENCE = 20
 SERVE = "import socket; s = socket.create_server(('127.0.0.1', PORT)); print('up', flush=True)\n"
 SERVE += "while 1: s.accept()[0].sendall(b'ANSWER')"
 
@@ -66,27 +58,6 @@ async def first_line(process: Process) -> bytes:
         async for _, data in output:
             return data
     raise AssertionError("no output")
-
-
-def marked(directory: Path) -> list[int]:
-    """Machine-wide pids of processes that belong to sandboxes below a directory."""
-    wanted = re.compile(rb"%s=.*%s" % (MARK.encode(), re.escape(os.fsencode(directory))))
-    found = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [int(entry.name) for entry in found if any(wanted.match(line) for line in environment_of(entry))]
-
-
-def gone(pids: list[int]) -> bool:
-    """Wait for processes to end."""
-    for pid in pids:
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        ended = select.select([fd], [], [], PATIENCE)[0]
-        os.close(fd)
-        if not ended:
-            return False
-    return True
 
 
 async def test_streams_stay_apart_unless_merged(sandbox: LocalSandbox) -> None:
@@ -156,6 +127,14 @@ async def test_only_path_of_the_machines_environment_comes_in(sandbox: LocalSand
     assert tools.strip() == "2"
 
 
+async def test_a_process_has_its_three_streams_open_and_nothing_else(sandbox: LocalSandbox) -> None:
+    for pty in (None, (80, 24)):
+        process = await sandbox.spawn(["sh", "-c", "readlink /proc/$$/fd/*"], cwd=None, env={}, pty=pty)
+        async with asyncio.timeout(PATIENCE):
+            output = b"".join([data async for _, data in process.output()])
+        assert len(output.splitlines()) == 3, output
+
+
 async def test_the_usual_tools_work(sandbox: LocalSandbox) -> None:
     script = """
     set -e
@@ -201,13 +180,6 @@ async def test_killing_a_group_reaches_grandchildren_also_after_its_leader(
     async with asyncio.timeout(PATIENCE):
         assert [data async for _, data in process.output()] == []
     assert gone(left)
-
-
-def cmdline(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 async def test_stopping_kills_daemons_too_and_keeps_files(sandboxes: LocalSandboxes, sandbox: LocalSandbox) -> None:
@@ -326,76 +298,3 @@ async def test_no_single_file_of_a_process_outgrows_the_disk_limit(tmp_path: Pat
     assert ended != Exit(0)
     assert sandbox.tree.stat("big").size <= 100_000
     await sandboxes.close()
-
-
-async def test_the_launcher_dying_ends_processes_and_is_said(sandboxes: LocalSandboxes, sandbox: LocalSandbox) -> None:
-    process = await sandbox.spawn(["sleep", "4245"], cwd=None, env={})
-    running = marked(sandboxes.directory)
-    [child] = [
-        int(pid)
-        for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        if b"zygote" in cmdline(int(pid))
-    ]
-    inner = Path(f"/proc/{child}/task/{child}/children").read_text().split()
-    if not sandboxes.has_view:
-        pytest.skip("a killed launcher without namespaces leaves its processes to the next stop")
-
-    os.kill(int(inner[0]), signal.SIGKILL)
-
-    assert (await process.wait()).signal == signal.SIGKILL
-    assert gone(running)
-    with pytest.raises(OSError, match="restart"):
-        await sandbox.spawn(["true"], cwd=None, env={})
-
-
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from router.backends.local.sandboxes import LocalSandboxes
-
-async def main():
-    sandboxes = LocalSandboxes(Path(sys.argv[1]), view={"view": True, "plain": False, "any": None}[sys.argv[2]])
-    await sandboxes.open()
-    sandbox = await sandboxes.create(id="x", env={}, meta={})
-    process = await sandbox.spawn(["bash"], cwd=None, env={}, stdin=b"sleep 4246 & echo $$ $(id -u); wait", merge=True)
-    async for _, data in process.output():
-        print(sandboxes.has_view, data.decode(), end="", flush=True)
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("view", ["any", "plain"])
-def test_nothing_outlives_a_killed_server(tmp_path: Path, view: str) -> None:
-    server = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path), view], stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    server.stdout.readline()
-    running = marked(tmp_path)
-    assert [pid for pid in running if b"4246" in cmdline(pid)]
-
-    server.kill()
-    server.communicate()
-
-    assert gone(running)
-
-
-def test_a_user_namespace_is_enough_for_a_view() -> None:
-    setpriv = shutil.which("setpriv")
-    if os.geteuid() != 0 or setpriv is None:
-        pytest.skip("needs root to give up being root")
-    directory = tempfile.mkdtemp(dir="/tmp")
-    os.chown(directory, 65534, 65534)
-    # May read everything, so that it can run this interpreter wherever it is; may do nothing else.
-    command = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+dac_read_search"]
-    command += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
-    command += [sys.executable, "-c", CHILD, directory, "view"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    line = server.stdout.readline()
-    server.kill()
-    _, errors = server.communicate()
-    shutil.rmtree(directory)
-    if "allows no namespaces" in errors:
-        pytest.skip("user namespaces are forbidden here")
-
-    assert line == "True 2 0\n", errors
