@@ -17,6 +17,7 @@ from router.backends.e2b.control import RESUMED, Control
 from router.backends.e2b.envd import Envd, Failed, Handle, lost, operation_name, refusal
 from router.backends.e2b.files import Files
 from router.backends.e2b.ptys import Ptys
+from router.backends.e2b.searching import SEARCHES, Searching
 from router.backends.e2b.sessions import Sessions
 from router.wire.connect import ConnectError
 
@@ -47,6 +48,7 @@ class E2BBackend:
         commands = Commands(envd=self._envd, work_dir=work_dir)
         self._commands = commands
         self._files = Files(envd=self._envd, commands=commands)
+        self._searching = Searching(commands=commands, files=self._files)
         self._sessions = Sessions(envd=self._envd, commands=commands)
         self._ptys = Ptys(envd=self._envd, commands=commands)
         self._origin, self._domain = origin, domain
@@ -108,6 +110,8 @@ class E2BBackend:
             return done(self._preview(handle, int(operation.arguments["port"])))
         area = name.partition(".")[0]
         match area:
+            case "fs" if name in SEARCHES:
+                return await self._searching.perform(handle, operation, purpose)
             case "fs":
                 return await self._files.perform(handle, operation, purpose)
             case "process":

@@ -1,6 +1,6 @@
 """Files on envd, with Daytona's rules: what is missing, what exists, what is a directory."""
 
-import base64
+import asyncio
 import posixpath
 import secrets
 import shlex
@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, done, refused
-from crossfade.results import Content, FileInfo, Replaced, TextMatch
-from crossfade.upstream import Purpose, UpstreamResponse
+from crossfade.outcome import Outcome, done, refused, unsupported
+from crossfade.results import Content, FileInfo
+from crossfade.upstream import Purpose, UpstreamFailed, UpstreamResponse
 from router.backends.e2b.commands import Commands
 from router.backends.e2b.envd import Envd, Handle, edge_error
 from router.wire.connect import ConnectError
@@ -20,12 +20,13 @@ from router.wire.connect import ConnectError
 _FILESYSTEM = "filesystem.Filesystem/"
 _LINKS = 8
 _UMASK = 0o022
-_REPLACE_LIMIT = 64 * 1024 * 1024
+_AT_ONCE = 16  # links of a listing that are looked up in parallel
+_NEEDED = ("path", "source", "destination")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """File operations."""
+    """Operations on one path, and moves."""
 
     envd: Envd
     commands: Commands
@@ -33,9 +34,29 @@ class Files:
 
     async def perform(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         """Carry out one fs.* operation. Raises ConnectError, Failed."""
-        method = getattr(self, "_" + operation.name.removeprefix("fs."))
-        outcome: Outcome = await method(handle, operation, purpose)
-        return outcome
+        # Without this an empty path would be the work dir, even to a delete.
+        missing = [name for name in _NEEDED if operation.arguments.get(name) == ""]
+        if missing and operation.name != "fs.list":
+            return refused(400, "BAD_REQUEST", f"bad request: {missing[0]} is required")
+        match operation.name:
+            case "fs.info":
+                return await self._info(handle, operation, purpose)
+            case "fs.list":
+                return await self._list(handle, operation, purpose)
+            case "fs.download":
+                return await self.download(handle, operation, purpose)
+            case "fs.upload":
+                return await self.upload(handle, operation, purpose)
+            case "fs.mkdir":
+                return await self._mkdir(handle, operation, purpose)
+            case "fs.delete":
+                return await self._delete(handle, operation, purpose)
+            case "fs.chmod":
+                return await self._chmod(handle, operation, purpose)
+            case "fs.move":
+                return await self._move(handle, operation, purpose)
+            case name:
+                return unsupported(name, "e2b")
 
     async def _info(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         path = self._path(operation)
@@ -54,17 +75,19 @@ class Files:
             if error.code == "invalid_argument":
                 return refused(400, "BAD_REQUEST", f"bad request: {path} is not a directory")
             raise
-        found = []
-        for entry in answer.get("entries") or ():
-            real = await self._followed(handle, entry, purpose)
-            # A broken link has no type on the wire; Daytona leaves it out of listings.
-            if real is not None and str(real.get("type", "")) in ("FILE_TYPE_FILE", "FILE_TYPE_DIRECTORY"):
-                found.append(
-                    await self._file_info(handle, {**real, "name": entry["name"], "path": entry["path"]}, purpose)
-                )
+        entries = answer.get("entries") or ()
+        turns = asyncio.Semaphore(_AT_ONCE)
+        # Broken links lead nowhere; Daytona leaves them out of listings.
+        followed = await asyncio.gather(*(self._followed(handle, entry, purpose, turns) for entry in entries))
+        found = [
+            await self._file_info(handle, {**real, "name": entry["name"], "path": entry["path"]}, purpose)
+            for entry, real in zip(entries, followed, strict=True)
+            if real is not None
+        ]
         return done(tuple(sorted(found, key=lambda info: info.name.encode("utf-8", "surrogateescape"))))
 
-    async def _download(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
+    async def download(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
+        """fs.download."""
         path = self._path(operation)
         response = await self.envd.file(handle, "GET", path, purpose)
         if response.status != 200:
@@ -76,9 +99,10 @@ class Files:
                 refused(400, "BAD_REQUEST", f"bad request: {path} is a directory") if outcome.status == 400 else outcome
             )
         length = next((int(value) for name, value in response.headers if name.lower() == b"content-length"), None)
-        return done(Content(stream=_body(response), size=length))
+        return done(Content(stream=_Body(response), size=length))
 
-    async def _upload(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
+    async def upload(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
+        """fs.upload."""
         path = self._path(operation)
         boundary = secrets.token_hex(16)
         name = path.replace("\\", "\\\\").replace('"', '\\"')
@@ -88,14 +112,21 @@ class Files:
         ).encode("utf-8", "surrogateescape")
         tail = f"\r\n--{boundary}--\r\n".encode()
         body = operation.body if operation.body is not None else b""
-        whole = head + body + tail if isinstance(body, bytes) else _framed(head, body, tail)
+        framed = _Framed(head, body, tail)
         headers = ((b"Content-Type", f"multipart/form-data; boundary={boundary}".encode()),)
-        response = await self.envd.file(handle, "POST", path, purpose, headers=headers, body=whole)
-        text = await response.read(1_048_576)
+        try:
+            response = await self.envd.file(handle, "POST", path, purpose, headers=headers, body=framed.whole())
+            text = await response.read(1_048_576)
+        except Exception:
+            if framed.error is not None:
+                raise framed.error from None  # the reader's own failure (its client went away), not the origin's
+            raise
         if response.status < 300:
             return done()
         outcome = edge_error(response.status, text)
-        return refused(400, outcome.code, outcome.message) if outcome.status in (404, 409) else outcome
+        # A file among the parents is 400 or 500, by envd's version.
+        blocked = response.status == 500 and b"ensuring directories" in text
+        return refused(400, "BAD_REQUEST", outcome.message) if blocked or outcome.status in (404, 409) else outcome
 
     async def _mkdir(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         path = self._path(operation)
@@ -109,8 +140,8 @@ class Files:
         except ConnectError as error:
             if error.code == "already_exists":
                 return done(status=201)
-            if error.code == "invalid_argument":
-                return refused(400, "BAD_REQUEST", f"bad request: {path} exists and is no directory")
+            if error.code == "invalid_argument" or "not a directory" in error.message:
+                return refused(400, "BAD_REQUEST", f"bad request: {path}: not a directory")
             raise
         if mode != 0o755:
             await self.commands.shell(handle, f"chmod {mode:o} -- {shlex.quote(path)}", purpose)
@@ -166,54 +197,6 @@ class Files:
                 raise
         return done()
 
-    async def _find(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
-        path, pattern = self._path(operation), str(operation.arguments["pattern"])
-        text = f"grep -rnIF --null -e {shlex.quote(pattern)} -- {shlex.quote(path)} 2>/dev/null | base64 -w0"
-        ended = await self.commands.shell(handle, text, purpose)
-        found = []
-        for line in base64.b64decode(ended.output).split(b"\n"):
-            name, nul, rest = line.partition(b"\0")
-            number, _, content = rest.partition(b":")
-            if nul and number.isdigit():
-                text = content.decode("utf-8", "replace")
-                found.append(TextMatch(path=name.decode("utf-8", "surrogateescape"), line=int(number), content=text))
-        return done(tuple(sorted(found, key=lambda match: (match.path, match.line))))
-
-    async def _search(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
-        path, pattern = str(operation.arguments["path"]), str(operation.arguments["pattern"])
-        # Go's filepath.Match negates a class by ^, the shell's patterns by !; * never crosses a slash in a name.
-        name = pattern.replace("[^", "[!")
-        where = shlex.quote(self.commands.absolute(path))
-        ended = await self.commands.shell(
-            handle, f"find {where} -name {shlex.quote(name)} -print0 2>/dev/null | base64 -w0", purpose
-        )
-        paths = [
-            each.decode("utf-8", "surrogateescape") for each in base64.b64decode(ended.output).split(b"\0") if each
-        ]
-        if not path.startswith("/"):
-            base = self.commands.absolute("").rstrip("/") + "/"
-            paths = [each.removeprefix(base) for each in paths]
-        return done(tuple(sorted(paths)))
-
-    async def _replace(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
-        arguments = operation.arguments
-        old, new = str(arguments["pattern"]).encode(), str(arguments["new_value"]).encode()
-        results = []
-        for path in arguments["files"]:
-            results.append(await self._replace_one(handle, str(path), old, new, purpose))
-        return done(tuple(results))
-
-    async def _replace_one(self, handle: Handle, path: str, old: bytes, new: bytes, purpose: Purpose) -> Replaced:
-        got = await self._download(handle, Operation(name="fs.download", arguments={"path": path}), purpose)
-        if not got.ok:
-            return Replaced(path=path, success=False, error=got.message)
-        data = b"".join([chunk async for chunk in got.value.stream])
-        if len(data) > _REPLACE_LIMIT:
-            return Replaced(path=path, success=False, error=f"file is larger than {_REPLACE_LIMIT} bytes")
-        upload = Operation(name="fs.upload", arguments={"path": path}, body=data.replace(old, new))
-        put = await self._upload(handle, upload, purpose)
-        return Replaced(path=path, success=put.ok, error="" if put.ok else put.message)
-
     # Entries...
 
     def _path(self, operation: Operation) -> str:
@@ -237,14 +220,20 @@ class Files:
         real = None if entry is None else await self._followed(handle, entry, purpose)
         return None if real is None or entry is None else {**real, "name": entry.get("name", ""), "path": path}
 
-    async def _followed(self, handle: Handle, entry: dict[str, Any], purpose: Purpose) -> dict[str, Any] | None:
-        """The entry that a link leads to: envd gives size and time of the link itself."""
+    async def _followed(
+        self, handle: Handle, entry: dict[str, Any], purpose: Purpose, turns: asyncio.Semaphore | None = None
+    ) -> dict[str, Any] | None:
+        """The entry that a link leads to: envd gives size and time of the link itself. None: the link is broken."""
         for _ in range(_LINKS):
             target = entry.get("symlinkTarget")
             if not target:
                 return entry
-            path = posixpath.join(posixpath.dirname(str(entry.get("path") or "/")), str(target))
-            following = await self._lstat(handle, path, purpose)
+            here = str(entry.get("path") or "/")
+            path = posixpath.join(posixpath.dirname(here), str(target))
+            if path == here:
+                return None  # how envd says that it leads nowhere
+            async with turns or asyncio.Semaphore(1):
+                following = await self._lstat(handle, path, purpose)
             if following is None:
                 return None
             entry = following
@@ -273,7 +262,8 @@ class Files:
             ended = await self.commands.shell(handle, "cat /etc/passwd; echo ::; cat /etc/group", purpose)
             passwd, _, groups = ended.output.decode("utf-8", "replace").partition("::\n")
             self.names[handle.id] = (_ids(passwd), _ids(groups))
-        return self.names[handle.id][which].get(name, name)
+        # A name that nobody knows is kept too, or every entry would ask for it again.
+        return self.names[handle.id][which].setdefault(name, name)
 
 
 def _ids(text: str) -> dict[str, str]:
@@ -295,16 +285,47 @@ def _missing(path: str) -> Outcome:
     return refused(404, "NOT_FOUND", f"not found: {path}: no such file or directory")
 
 
-async def _framed(head: bytes, body: AsyncIterable[bytes], tail: bytes) -> AsyncIterator[bytes]:
-    yield head
-    async for chunk in body:
-        yield chunk
-    yield tail
+class _Framed:
+    """A file between a head and a tail; remembers what the file's own reader raised."""
+
+    def __init__(self, head: bytes, body: bytes | AsyncIterable[bytes], tail: bytes) -> None:
+        self._head, self._body, self._tail = head, body, tail
+        self.error: Exception | None = None
+
+    def whole(self) -> bytes | AsyncIterator[bytes]:
+        """The framed body, a stream if the file is one."""
+        if isinstance(self._body, bytes):
+            return self._head + self._body + self._tail
+        return self._stream(self._body)
+
+    async def _stream(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        yield self._head
+        try:
+            async for chunk in body:
+                yield chunk
+        except Exception as error:
+            self.error = error
+            raise
+        yield self._tail
 
 
-async def _body(response: UpstreamResponse) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in response.chunks():
-            yield chunk
-    finally:
-        await response.close()
+class _Body:
+    """A download's bytes; closing it before the first read lets go of the connection too, unlike a generator's."""
+
+    def __init__(self, response: UpstreamResponse) -> None:
+        self._response = response
+        self._chunks = response.chunks()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except (StopAsyncIteration, UpstreamFailed):
+            await self._response.close()
+            raise
+
+    async def aclose(self) -> None:
+        """Let go of it."""
+        await self._response.close()

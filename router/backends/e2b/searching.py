@@ -1,0 +1,111 @@
+"""Searching files on envd: text in files, names by pattern, replacing text. By commands: envd has no such calls."""
+
+import base64
+import posixpath
+import shlex
+from dataclasses import dataclass
+
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome, done, refused, unsupported
+from crossfade.results import Replaced, TextMatch
+from crossfade.upstream import Purpose
+from router.backends.e2b.commands import Commands
+from router.backends.e2b.envd import Handle
+from router.backends.e2b.files import Files
+from router.backends.e2b.globs import find_pattern
+
+SEARCHES = ("fs.find", "fs.search", "fs.replace")
+_REPLACE_LIMIT = 64 * 1024 * 1024
+_LINE_LIMIT = 64 * 1024  # Daytona stops reading a file at a line beyond it, silently
+_REPLACING = ("pattern", "new_value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searching:
+    """Operations on trees."""
+
+    commands: Commands
+    files: Files
+
+    async def perform(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
+        """Carry out one of SEARCHES. Raises ConnectError, Failed."""
+        match operation.name:
+            case "fs.find":
+                return await self._find(handle, operation, purpose)
+            case "fs.search":
+                return await self._search(handle, operation, purpose)
+            case "fs.replace":
+                return await self._replace(handle, operation, purpose)
+            case name:
+                return unsupported(name, "e2b")
+
+    async def _find(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
+        path, pattern = str(operation.arguments["path"]), str(operation.arguments["pattern"])
+        if not pattern:
+            return refused(400, "BAD_REQUEST", "bad request: pattern is required")
+        if "\n" in pattern:
+            return done(())  # it is looked for line by line; to grep it would be two patterns
+        where = self.commands.absolute(path)
+        # In the C locale any byte is a letter: elsewhere a file with one odd byte counts as binary.
+        ended = await self.commands.shell(
+            handle,
+            f"LC_ALL=C grep -rnIF --null -e {shlex.quote(pattern)} -- {shlex.quote(where)} 2>/dev/null | base64 -w0",
+            purpose,
+        )
+        found = []
+        for line in base64.b64decode(ended.output).split(b"\n"):
+            name, nul, rest = line.partition(b"\0")
+            number, _, content = rest.partition(b":")
+            if nul and number.isdigit() and len(content) <= _LINE_LIMIT:
+                text = content.removesuffix(b"\r").decode("utf-8", "replace")
+                found.append(TextMatch(path=_as_asked(name, where, path), line=int(number), content=text))
+        return done(tuple(sorted(found, key=lambda match: (_walk_order(match.path), match.line))))
+
+    async def _search(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
+        path, pattern = str(operation.arguments["path"]), str(operation.arguments["pattern"])
+        name = find_pattern(pattern)
+        if name is None:
+            return done(())
+        where = self.commands.absolute(path)
+        ended = await self.commands.shell(
+            handle,
+            f"LC_ALL=C.UTF-8 find {shlex.quote(where)} -name {shlex.quote(name)} -print0 2>/dev/null | base64 -w0",
+            purpose,
+        )
+        found = [_as_asked(each, where, path) for each in base64.b64decode(ended.output).split(b"\0") if each]
+        return done(tuple(sorted(found, key=_walk_order)))
+
+    async def _replace(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
+        arguments = operation.arguments
+        old, new = (str(arguments.get(name) or "").encode("utf-8", "surrogateescape") for name in _REPLACING)
+        if not old:
+            return refused(400, "BAD_REQUEST", "bad request: pattern is required")
+        results = []
+        for path in arguments["files"]:
+            results.append(await self._replace_one(handle, str(path), old, new, purpose))
+        return done(tuple(results))
+
+    async def _replace_one(self, handle: Handle, path: str, old: bytes, new: bytes, purpose: Purpose) -> Replaced:
+        got = await self.files.download(handle, Operation(name="fs.download", arguments={"path": path}), purpose)
+        if not got.ok:
+            return Replaced(path=path, success=False, error=got.message)
+        if (got.value.size or 0) > _REPLACE_LIMIT:
+            await got.value.stream.aclose()
+            return Replaced(path=path, success=False, error=f"{path} is larger than {_REPLACE_LIMIT} bytes")
+        data = b"".join([chunk async for chunk in got.value.stream])
+        if old not in data:
+            return Replaced(path=path, success=True)
+        upload = Operation(name="fs.upload", arguments={"path": path}, body=data.replace(old, new))
+        put = await self.files.upload(handle, upload, purpose)
+        return Replaced(path=path, success=put.ok, error="" if put.ok else put.message)
+
+
+def _as_asked(found: bytes, where: str, path: str) -> str:
+    """A path found below `where` as the client would write it: below the path it gave."""
+    text = found.decode("utf-8", "surrogateescape")
+    return text if path.startswith("/") else posixpath.join(path, text[len(where) :].lstrip("/")).rstrip("/")
+
+
+def _walk_order(path: str) -> list[bytes]:
+    """The order of a walk through directories whose entries are sorted by name."""
+    return path.encode("utf-8", "surrogateescape").split(b"/")
