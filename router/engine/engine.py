@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from crossfade.comparison import Comparison
 from crossfade.operation import OPERATIONS
 from crossfade.ports import Records
-from crossfade.stage import Origin
+from crossfade.stage import STAGES, Compared, Origin
 from crossfade.upstream import UpstreamFailed
 from router.engine import translate
 from router.engine.call import Call, InFlight, new_id
@@ -149,6 +149,7 @@ class Engine:
             if operation in OPERATIONS:
                 return await self.twincalls.answer(call, call.twin, send, self._evidence_over)
         if operation == "sandbox.create":
+            classify(call)
             body = await call.client.read(self.body_limit)
             asked = await translate.operations(call, body)
             work = self.lifecycle.create(call, body, asked[0] if asked else None)
@@ -186,7 +187,10 @@ class Engine:
         await self.twincalls.wait_for_fence(call, twin, process=False)
         body = await call.client.read(self.body_limit)
         operation = call.operation
+        self.twincalls.wish(call, twin)
         call.reason = "lifecycle runs on both sides by rule"
+        if call.decision and STAGES[call.decision.stage].compared is not Compared.NOTHING:
+            call.dropped = "lifecycle is not compared"
         if operation == "sandbox.delete":
             answer = await self.lifecycle.delete(call, twin, body)
         elif self.lifecycle.is_transition(operation):

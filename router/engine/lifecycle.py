@@ -89,6 +89,7 @@ class Lifecycle:
         self._make_follower(twin, operation, wishes, move)
 
     def _make_follower(self, twin: Twin, operation: Operation, wishes: Wishes, move: bool) -> None:
+        self.keeper.lanes.newborn(twin)
         if move:
             # Known before the client has its answer, or its first process call could slip through to old.
             self.births.announce(twin)
@@ -98,7 +99,10 @@ class Lifecycle:
         if not move:
             await self.births.baseline(twin)
         await self.births.make_follower(twin, operation.arguments, move_seat=move)
-        if twin.joined:
+        if not twin.joined:
+            self.keeper.lanes.forget(twin, f"no follower: {twin.row.held or twin.row.follower}")
+        else:
+            self.keeper.lanes.hold(twin, False)
             if move and twin.seat is Origin.NEW:
                 await self.births.baseline(twin)
             twin.active = wishes.splits(twin.seat)

@@ -9,6 +9,7 @@ from functools import partial
 from crossfade.operation import Effect, Operation
 from crossfade.ports import Clock
 from crossfade.stage import PROCESS_GROUP, STAGES, Compared, Origin
+from crossfade.twin import FollowerState
 from router.engine import translate
 from router.engine.answers import Answers
 from router.engine.call import Call
@@ -116,17 +117,22 @@ class TwinCalls:
                     pass  # admission bumps the twin's gen, which calls the move off
         call.validation_seconds += time.perf_counter() - waiting
 
-    def _ask(self, call: Call, twin: Twin) -> Ask:
-        kind = call.kind
-        assert kind is not None and call.decision is not None
-        tool = call.decision.tool
+    def wish(self, call: Call, twin: Twin) -> Origin:
+        """What the flag of the call's tool asks for; noted in the call."""
+        assert call.decision is not None
         wishes = self.decider.wishes(twin)
-        stage = wishes.stage(tool)
+        stage = wishes.stage(call.decision.tool)
         wish = STAGES[stage].wish
         call.flag_version = wishes.version
         call.routing_key, call.organization = twin.row.routing_key, twin.row.organization
         call.bucket = self.decider.subject(twin.row.routing_key, "").bucket
         call.decision = replace(call.decision, stage=stage, wish=wish)
+        return wish
+
+    def _ask(self, call: Call, twin: Twin) -> Ask:
+        kind = call.kind
+        assert kind is not None and call.decision is not None
+        tool, wish = call.decision.tool, self.wish(call, twin)
         mutates = kind.effect is not Effect.READ
         known = bool(call.operations)
         bounded = kind.bounded and known
@@ -157,10 +163,11 @@ class TwinCalls:
         due = STAGES[decision.stage].compared
         wanted = due is Compared.ALL or (due is Compared.MUTATIONS and ask.mutates)
         sampled = wanted and self.sampled(call.id, self.settings.tool(decision.tool).sample)
-        shadow = go.side.other if sampled and twin.joined else None
+        expected = twin.joined or twin.row.follower is FollowerState.CREATING
+        shadow = go.side.other if sampled and expected else None
         if wanted and not sampled:
             call.dropped = "not sampled"
-        elif wanted and not twin.joined:
+        elif wanted and not expected:
             call.dropped = f"no follower: {twin.row.held or twin.row.follower}"
         call.decision = replace(decision, answering=go.side, shadow=shadow, reason=reason)
         call.answering = str(go.side)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from crossfade.operation import Operation
@@ -21,7 +20,9 @@ from router.twins.state import Twin
 
 log = logging.getLogger("crossfade.keeper")
 _RETRIES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
-Extend = Callable[[str], Awaitable[None]]
+# Times quiet_seconds after which a settle waits for quiet no longer; longer while replays keep the follower alike,
+# because a settle between calls costs the comparison of every call that it overlaps.
+_LONGEST_QUIETS = {False: 3, True: 10}
 
 
 @dataclass(slots=True, eq=False)
@@ -59,11 +60,14 @@ class Keeper:
 
     async def _settle_when_quiet(self, twin: Twin) -> None:
         again = False
+        # Never quiet is no excuse: then the settle runs between calls, and is void where one of them overlaps it.
+        patience = _LONGEST_QUIETS[self.lanes.of(twin).synced]
+        latest = self.sides.clock.monotonic() + patience * self.quiet_seconds
         try:
             while True:
                 now = self.sides.clock.monotonic()
                 wait = max(
-                    twin.last_activity + self.quiet_seconds - now,
+                    min(twin.last_activity + self.quiet_seconds, latest) - now,
                     twin.unusable_until - now,
                     twin.suspended_until - now,
                 )

@@ -44,6 +44,7 @@ class Evidence:
     call_id: str = ""
 
 
+_HANDLE_LIFE = ("session.create", "session.delete", "pty.create", "pty.delete")
 Compare = Callable[[Operation, Outcome, Outcome, Origin], Awaitable[Comparison]]
 Capture = Callable[[Outcome], Awaitable[Outcome]]
 
@@ -61,6 +62,7 @@ class Lane:
         default_factory=dict
     )  # (session, id) -> (id there, ended)
     tainted: bool = False  # processes of ours may run on the follower
+    processes_equal: bool = True  # everything that was left running on the seat was started on the follower too
 
 
 @dataclass(slots=True, eq=False)
@@ -148,6 +150,11 @@ class Lanes:
         if not on:
             self._start(twin, lane)
 
+    def newborn(self, twin: Twin) -> None:
+        """Both sides start alike: calls wait in order until the follower is there (then `hold(twin, False)`)."""
+        lane = self.of(twin)
+        lane.synced = lane.settling = True
+
     def forget(self, twin: Twin, reason: str) -> None:
         """Drop everything that waits, counted."""
         lane = self.lanes.pop(twin.id, None)
@@ -163,8 +170,13 @@ class Lanes:
         return ""
 
     def _drop(self, lane: Lane, evidence: Evidence, reason: str) -> None:
+        first = evidence.operations[0]
         if evidence.call.mutates:
             lane.synced = False
+        if first.name == "session.exec":
+            # What it left in its shell, or left running, is missing on the follower for good: no copy brings it.
+            lane.handles.discard(f"session:{first.arguments.get('session')}")
+            lane.processes_equal = lane.processes_equal and not first.arguments.get("run_async")
         evidence.done(Verdict(dropped=reason))
 
     def _start(self, twin: Twin, lane: Lane) -> None:
@@ -212,9 +224,14 @@ class Lanes:
         effect = first.kind.effect
         if effect is Effect.EXECUTE and evidence.mirror_execute is not MirrorExecute.ALWAYS:
             return f"execute not repeated (mirror_execute = {evidence.mirror_execute})"
-        if effect is Effect.READ and not lane.synced and not first.kind.handle:
+        if reason := _why_not_handle(lane, first):
+            return reason
+        makes_or_ends_handle = first.name in _HANDLE_LIFE
+        if not lane.synced and not makes_or_ends_handle and (effect is not Effect.READ or not first.kind.handle):
             return "follower is behind"
-        return _why_not_handle(lane, first)
+        if effect is Effect.EXECUTE and not lane.processes_equal and not makes_or_ends_handle:
+            return "a process that runs on the seat was not started on the follower"
+        return ""
 
     def _why_not_active(self, twin: Twin, evidence: Evidence) -> str:
         first, call = evidence.operations[0], evidence.call
