@@ -239,9 +239,9 @@ class Agent:
         for _ in range(repeats):
             await self.website()
             await self.upload()
-            await self.shell_once()
             await self.browser()
             await self.expose()
+            await self.shell_once()
         if not keep:
             await self.call("lifecycle", "delete", self.daytona.delete(self.sandbox))
 
