@@ -25,6 +25,7 @@ class Record:
     answering: str = "old"  # old, new, or router (answered by us)
     reason: str = ""  # of the decision
     route: str = ""  # method and path template, ids left out
+    trace_parent: str = ""  # the caller's W3C traceparent header, as it came
     status: int = 0  # what the client got; 499: it went away
     fate: str = "ok"
     seconds: float = 0.0  # arrival to last byte
