@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from crossfade.comparison import Comparison
 from crossfade.operation import OPERATIONS
 from crossfade.ports import Records
+from crossfade.record import Record
 from crossfade.stage import STAGES, Compared, Origin
 from crossfade.upstream import UpstreamFailed
 from router.engine import translate
@@ -46,7 +47,7 @@ class Engine:
     twincalls: TwinCalls
     sockets: Sockets
     records: Records
-    observe: Callable[[object], None]
+    observe: Callable[[Record], None]
     signatures: Signatures
     public_url: str
     body_limit: int

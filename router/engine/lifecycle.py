@@ -102,6 +102,10 @@ class Lifecycle:
         if not twin.joined:
             self.keeper.lanes.forget(twin, f"no follower: {twin.row.held or twin.row.follower}")
         else:
+            if twin.seat is Origin.NEW:
+                # What old answered before the move is in both trees by now, and compared with nothing.
+                self.keeper.lanes.forget(twin, "the seat moved at birth")
+                self.keeper.lanes.settled(twin)
             self.keeper.lanes.hold(twin, False)
             if move and twin.seat is Origin.NEW:
                 await self.births.baseline(twin)
