@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, done, unsupported
+from crossfade.outcome import Outcome, done, refused, unsupported
 from crossfade.ports import Backend, Channel
 from crossfade.results import PreviewLink
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamFailed
+from router import tasks
 from router.backends.e2b.commands import Commands
 from router.backends.e2b.control import RESUMED, Control
-from router.backends.e2b.envd import Envd, Failed, Handle, lost, operation_name, refusal
+from router.backends.e2b.envd import Envd, Handle, operation_name
 from router.backends.e2b.files import Files
 from router.backends.e2b.ptys import Ptys
+from router.backends.e2b.refusals import Failed, lost, refusal
 from router.backends.e2b.searching import SEARCHES, Searching
 from router.backends.e2b.sessions import Sessions
 from router.wire.connect import ConnectError
 
+# Purposes that stand for a client at work: a sandbox in use is not to be paused under it.
+_IN_USE = frozenset({Purpose.ANSWER, Purpose.MIRROR, Purpose.WRITE_THROUGH, Purpose.VALIDATE})
+_MOST_PORT = 65_535
 _UNSUPPORTED = ("sandbox.labels", "sandbox.interval", "sandbox.ssh")
 
 
@@ -44,7 +49,15 @@ class E2BBackend:
         work_dir: str = "/workspace",
     ) -> None:
         self._control = Control(upstream=upstream, origin=origin, api_url=api_url, key=key, templates=templates)
-        self._envd = Envd(upstream=upstream, origin=origin, sandbox_url=sandbox_url, domain=domain, user=user)
+        self._envd = Envd(
+            upstream=upstream,
+            origin=origin,
+            sandbox_url=sandbox_url,
+            domain=domain,
+            user=user,
+            verify=self._control.verify,
+            used=self._used,
+        )
         commands = Commands(envd=self._envd, work_dir=work_dir)
         self._commands = commands
         self._files = Files(envd=self._envd, commands=commands)
@@ -63,13 +76,28 @@ class E2BBackend:
         except ConnectError as error:
             outcome = refusal(error)
         except Failed as error:
-            outcome = self._forgotten(operation, error.outcome)
+            outcome = error.outcome
         except UpstreamFailed as error:
             outcome = lost(error)
         return replace(outcome, origin=self._origin, seconds=time.perf_counter() - started)
 
     async def open(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Channel | Outcome:
         """For pty.connect and session.follow: a channel, or the outcome that says why not."""
+        started = time.perf_counter()
+        opened = await self._open(operation, purpose)
+        if not isinstance(opened, Outcome):
+            return opened
+        return replace(opened, origin=self._origin, seconds=time.perf_counter() - started)
+
+    async def extend(self, sandbox: str) -> Outcome:
+        """Put the sandbox's wall-clock end off."""
+        try:
+            return await self._control.extend(sandbox, Purpose.KEEPER)
+        except Failed as error:
+            return error.outcome
+
+    async def _open(self, operation: Operation, purpose: Purpose) -> Channel | Outcome:
+        operation_name.set(operation.name)
         try:
             handle = await self._control.handle(operation.sandbox, purpose)
             if operation.name == "pty.connect":
@@ -83,13 +111,6 @@ class E2BBackend:
         except UpstreamFailed as error:
             return lost(error)
         return unsupported(operation.name, self.name)
-
-    async def extend(self, sandbox: str) -> Outcome:
-        """Put the sandbox's wall-clock deadline off."""
-        try:
-            return await self._control.extend(sandbox, Purpose.KEEPER)
-        except Failed as error:
-            return error.outcome
 
     async def _perform(self, operation: Operation, purpose: Purpose) -> Outcome:
         name = operation.name
@@ -107,7 +128,7 @@ class E2BBackend:
             return outcome
         handle = await self._control.handle(operation.sandbox, purpose)
         if name == "sandbox.preview":
-            return done(self._preview(handle, int(operation.arguments["port"])))
+            return self._preview(handle, operation.arguments.get("port"))
         area = name.partition(".")[0]
         match area:
             case "fs" if name in SEARCHES:
@@ -123,19 +144,20 @@ class E2BBackend:
             case _:
                 return unsupported(name, self.name)
 
-    def _preview(self, handle: Handle, port: int) -> PreviewLink:
+    def _preview(self, handle: Handle, port: object) -> Outcome:
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= _MOST_PORT:
+            return refused(400, "BAD_REQUEST", f"bad request: port must be 1 to {_MOST_PORT}, not {str(port)[:20]!r}")
+        url = f"https://{port}-{handle.id}.{handle.domain or self._domain}"
         if self._envd.sandbox_url:
             # One address serves every sandbox; names below localhost lead to this machine (RFC 6761).
             parts = urlsplit(self._envd.sandbox_url)
             host = "localhost" if parts.hostname in ("127.0.0.1", "::1") else parts.hostname
-            return PreviewLink(url=f"{parts.scheme}://{port}-{handle.id}.{host}:{parts.port or 443}")
-        return PreviewLink(url=f"https://{port}-{handle.id}.{handle.domain or self._domain}")
+            url = f"{parts.scheme}://{port}-{handle.id}.{host}{f':{parts.port}' if parts.port else ''}"
+        return done(PreviewLink(url=url, token=handle.traffic_token))
 
-    def _forgotten(self, operation: Operation, outcome: Outcome) -> Outcome:
-        """A handle that no longer leads anywhere is looked up anew by the next call."""
-        if outcome.status in (400, 404, 502):
-            self._control.handles.pop(operation.sandbox, None)
-        return outcome
+    def _used(self, sandbox: str, purpose: Purpose) -> None:
+        if purpose in _IN_USE and self._control.due(sandbox):
+            tasks.spawn(self.extend(sandbox), name=f"end of {sandbox} put off")
 
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done, refused, unknown
 from crossfade.results import ExecResult
 from crossfade.upstream import Purpose
-from router.backends.e2b.envd import Envd, Failed, Handle
+from router.backends.e2b.envd import Envd, Handle
+from router.backends.e2b.refusals import Failed, edge_error
 from router.wire.connect import ConnectError
 
 START = "process.Process/Start"
@@ -135,11 +136,9 @@ class Commands:
         return ["-c", f"{LEAD}exec 2>&1; exec $w {shell} <{file}"], file
 
     async def _put(self, handle: Handle, path: str, data: bytes, purpose: Purpose) -> None:
-        headers = ((b"Content-Type", b"application/octet-stream"),)
-        response = await self.envd.file(handle, "POST", path, purpose, headers=headers, body=data)
-        await response.read(65_536)
-        if response.status >= 300:
-            raise Failed(unknown(f"a large command could not be stored: {response.status}"))
+        status, text = await self.envd.upload(handle, path, data, purpose)
+        if status >= 300:
+            raise Failed(edge_error(status, text))
 
     def _code(self, arguments: Mapping[str, Any]) -> list[str]:
         argv = [str(word) for word in arguments.get("argv") or ()]

@@ -1,22 +1,42 @@
 """E2B's control plane: nine calls, v2 with v1 behind it for servers from before autumn 2026."""
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, done, refused, unsupported
+from crossfade.outcome import Fate, Outcome, done, refused, unsupported
 from crossfade.results import SandboxInfo
 from crossfade.stage import Origin
-from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRequest
-from router.backends.e2b.envd import Failed, Handle, edge_error, lost
+from crossfade.upstream import Headers, Purpose, Upstream, UpstreamFailed, UpstreamRequest
+from router.backends.e2b.envd import Handle
+from router.backends.e2b.refusals import NOT_RUNNING, Failed, edge_error, lost
 
-TTL_SECONDS = 3600  # wall clock; extended by the keeper, paused at its end
+TTL_SECONDS = 3600  # wall clock; put off while the sandbox is used, paused at its end
 RESUMED = 201  # of connect: it was paused
+NONCE = "crossfade_nonce"  # metadata that finds a sandbox whose create was not answered
 _LIMIT = 16 * 1024 * 1024
+_TRIES = 4
+_LONGEST_PAUSE_SECONDS = 5.0
+_ANSWER_SECONDS = 120.0
+_MOST_PAGES = 1000
 _STATES = {"running": "started", "paused": "stopped"}
+_SECRETS = ("envdAccessToken", "trafficAccessToken")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    value: Any
+    headers: Headers
+
+    def header(self, name: bytes) -> str:
+        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == name), "")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,18 +49,69 @@ class Control:
     key: str
     templates: Mapping[str, str]
     handles: dict[str, Handle] = field(default_factory=dict)
-    v2: bool | None = None  # None: not known yet
+    ends: dict[str, float] = field(default_factory=dict)  # Unix seconds, when each sandbox would be paused
+    versions: dict[str, bool] = field(default_factory=dict)  # per call: whether v2 is spoken; absent: not known yet
 
     async def handle(self, sandbox: str, purpose: Purpose) -> Handle:
         """How to reach a sandbox. Raises Failed when there is none."""
         if (known := self.handles.get(sandbox)) is not None:
             return known
-        status, value = await self._send("GET", f"/sandboxes/{quote(sandbox)}", None, purpose)
-        if status != 200:
-            raise Failed(_refusal(status, value, sandbox))
-        return self._learn(sandbox, value)
+        _, handle = await self._look(sandbox, purpose)
+        return handle
 
-    async def create(self, operation: Operation, purpose: Purpose) -> Outcome:
+    async def verify(self, sandbox: str, purpose: Purpose) -> Handle:
+        """The same, asked anew. Raises Failed when it is gone or does not run."""
+        state, handle = await self._look(sandbox, purpose)
+        if state != "running":
+            raise Failed(refused(400, "BAD_REQUEST", NOT_RUNNING))
+        return handle
+
+    async def perform(self, operation: Operation, purpose: Purpose) -> Outcome:
+        """A lifecycle operation. Raises Failed."""
+        sandbox = operation.sandbox
+        match operation.name:
+            case "sandbox.create":
+                return await self._create(operation, purpose)
+            case "sandbox.get":
+                answer = await self._send("GET", f"/sandboxes/{_id(sandbox)}", None, purpose)
+                return done(_info(answer.value)) if answer.status == 200 else _refusal(answer, sandbox)
+            case "sandbox.list":
+                return await self._list(operation, purpose)
+            case "sandbox.start":
+                return await self._start(sandbox, purpose)
+            case "sandbox.stop" | "sandbox.archive":
+                return await self._pause(sandbox, purpose)
+            case "sandbox.delete":
+                answer = await self._send("DELETE", f"/sandboxes/{_id(sandbox)}", None, purpose)
+                self.handles.pop(sandbox, None)
+                self.ends.pop(sandbox, None)
+                gone = SandboxInfo(id=sandbox, state="destroyed")
+                return done(gone) if answer.status == 204 else _refusal(answer, sandbox)
+            case name:
+                return unsupported(name, "e2b")
+
+    def due(self, sandbox: str) -> bool:
+        """Whether its end should be put off: a third of its time is gone."""
+        end = self.ends.get(sandbox)
+        return end is not None and end - time.time() < TTL_SECONDS * 2 / 3
+
+    async def extend(self, sandbox: str, purpose: Purpose) -> Outcome:
+        """Put the wall-clock end off; never brings it forward. Raises Failed."""
+        self.ends[sandbox] = time.time() + TTL_SECONDS  # before it is asked for, so that one call asks
+        answer = await self._send("POST", f"/sandboxes/{_id(sandbox)}/refreshes", {"duration": TTL_SECONDS}, purpose)
+        return done() if answer.status == 204 else _refusal(answer, sandbox)
+
+    async def _look(self, sandbox: str, purpose: Purpose) -> tuple[str, Handle]:
+        answer = await self._send("GET", f"/sandboxes/{_id(sandbox)}", None, purpose)
+        if answer.status != 200:
+            if answer.status == 404:
+                self.handles.pop(sandbox, None)
+            raise Failed(_refusal(answer, sandbox))
+        return str(answer.value.get("state") or "running"), self._learn(sandbox, answer.value)
+
+    # Creating...
+
+    async def _create(self, operation: Operation, purpose: Purpose) -> Outcome:
         arguments = operation.arguments
         snapshot = str(arguments.get("snapshot") or "")
         template = self.templates.get(snapshot) or self.templates.get("*")
@@ -54,94 +125,98 @@ class Control:
             "templateID": template,
             "timeout": TTL_SECONDS,
             "metadata": metadata,
-            "envVars": dict(arguments.get("env") or {}),
+            "envVars": {str(name): str(value) for name, value in (arguments.get("env") or {}).items()},
             "autoPause": True,
         }
-        nonce = metadata.get("crossfade_nonce", "")
-        status, value = await self._versioned("POST", "/sandboxes", body, purpose, nonce=nonce)
-        if status != 201:
-            return _refusal(status, value, template)
-        self._learn(str(value["sandboxID"]), value)
-        return done(_info(value, "running"))
+        nonce = metadata.get(NONCE, "")
+        try:
+            answer = await self._versioned("create", "/sandboxes", body, {**body, "secure": True}, purpose, nonce=nonce)
+            if answer.status == 201:
+                self._learn(str(answer.value["sandboxID"]), answer.value)
+                return done(_info({**answer.value, "metadata": metadata}))
+            outcome = _create_refusal(answer, template)
+        except Failed as error:
+            outcome = error.outcome
+        if outcome.fate is Fate.UNKNOWN and nonce:
+            return await self._made_after_all(nonce, purpose) or outcome
+        return outcome
 
-    async def perform(self, operation: Operation, purpose: Purpose) -> Outcome:
-        """A lifecycle operation."""
-        sandbox = operation.sandbox
-        match operation.name:
-            case "sandbox.create":
-                return await self.create(operation, purpose)
-            case "sandbox.get":
-                status, value = await self._send("GET", f"/sandboxes/{quote(sandbox)}", None, purpose)
-                return done(_info(value, "")) if status == 200 else _refusal(status, value, sandbox)
-            case "sandbox.list":
-                return await self._list(operation, purpose)
-            case "sandbox.start":
-                return await self._start(sandbox, purpose)
-            case "sandbox.stop" | "sandbox.archive":
-                return await self._pause(sandbox, purpose)
-            case "sandbox.delete":
-                status, value = await self._send("DELETE", f"/sandboxes/{quote(sandbox)}", None, purpose)
-                self.handles.pop(sandbox, None)
-                return (
-                    done(SandboxInfo(id=sandbox, state="destroyed"))
-                    if status == 204
-                    else _refusal(status, value, sandbox)
-                )
-            case _:
-                return unsupported(operation.name, "e2b")
+    async def _made_after_all(self, nonce: str, purpose: Purpose) -> Outcome | None:
+        """A create that was not answered may have been carried out: its nonce tells. Never a second create."""
+        listed = await self._list(Operation(name="sandbox.list", arguments={"labels": {NONCE: nonce}}), purpose)
+        if not listed.ok or len(listed.value) != 1:
+            return None
+        return done(listed.value[0])
 
-    async def extend(self, sandbox: str, purpose: Purpose) -> Outcome:
-        """Put the wall-clock deadline off; never shortens it."""
-        body = {"duration": TTL_SECONDS}
-        status, value = await self._send("POST", f"/sandboxes/{quote(sandbox)}/refreshes", body, purpose)
-        return done() if status == 204 else _refusal(status, value, sandbox)
+    # The rest of a life...
 
     async def _start(self, sandbox: str, purpose: Purpose) -> Outcome:
-        path = f"/sandboxes/{quote(sandbox)}/connect"
-        status, value = await self._versioned("POST", path, {"timeout": TTL_SECONDS}, purpose)
-        if status not in (200, 201):
-            return _refusal(status, value, sandbox)
-        self._learn(sandbox, value)
-        return done(_info(value, "running"), status=status)
+        # The timeout goes along every time: without it a resume gives 300 s.
+        body = {"timeout": TTL_SECONDS}
+        answer = await self._versioned("connect", f"/sandboxes/{_id(sandbox)}/connect", body, body, purpose)
+        if answer.status not in (200, RESUMED):
+            return _refusal(answer, sandbox)
+        self._learn(sandbox, answer.value)
+        return done(_info({**answer.value, "state": "running"}), status=answer.status)
 
     async def _pause(self, sandbox: str, purpose: Purpose) -> Outcome:
-        status, value = await self._send("POST", f"/sandboxes/{quote(sandbox)}/pause", {}, purpose)
+        answer = await self._send("POST", f"/sandboxes/{_id(sandbox)}/pause", {}, purpose)
         # 409: paused already.
-        if status in (204, 409):
+        if answer.status in (204, 409):
             return done(SandboxInfo(id=sandbox, state="stopped"))
-        return _refusal(status, value, sandbox)
+        return _refusal(answer, sandbox)
 
     async def _list(self, operation: Operation, purpose: Purpose) -> Outcome:
         labels = operation.arguments.get("labels") or {}
-        pairs = "&".join(f"{quote(quote(str(k), safe=''))}={quote(quote(str(v), safe=''))}" for k, v in labels.items())
-        query = urlencode({"metadata": pairs, "limit": "100"} if pairs else {"limit": "100"})
-        status, value = await self._send("GET", f"/v2/sandboxes?{query}", None, purpose)
-        if status != 200 or not isinstance(value, list):
-            return _refusal(status, value, "")
-        return done(tuple(_info(each, "") for each in value))
+        wanted = operation.arguments.get("limit")
+        # Keys and values are encoded twice inside the parameter, and the parameter once more.
+        pairs = "&".join(f"{_twice(str(key))}={_twice(str(value))}" for key, value in labels.items())
+        query = {"limit": "100", **({"metadata": pairs} if pairs else {})}
+        found: list[SandboxInfo] = []
+        for _ in range(_MOST_PAGES):
+            answer = await self._send("GET", f"/v2/sandboxes?{urlencode(query)}", None, purpose)
+            if answer.status != 200 or not isinstance(answer.value, list):
+                return _refusal(answer, "")
+            found.extend(_info(each) for each in answer.value)
+            token = answer.header(b"x-next-token")
+            if not token or (wanted and len(found) >= int(wanted)):
+                break
+            query["nextToken"] = token
+        return done(tuple(found[: int(wanted)] if wanted else found))
+
+    # Sending...
 
     async def _versioned(
-        self, method: str, path: str, body: Mapping[str, Any], purpose: Purpose, *, nonce: str = ""
-    ) -> tuple[int, Any]:
-        if self.v2 is not False:
-            status, value = await self._send(method, f"/v2{path}", body, purpose, nonce=nonce)
-            if status not in (404, 405) or self.v2:
-                self.v2 = self.v2 or status in (200, 201)
-                return status, value
-        status, value = await self._send(method, path, {**body, "secure": True}, purpose, nonce=nonce)
-        if status in (200, 201):
-            self.v2 = False
-        return status, value
+        self,
+        call: str,
+        path: str,
+        body: Mapping[str, Any],
+        body_v1: Mapping[str, Any],
+        purpose: Purpose,
+        *,
+        nonce: str = "",
+    ) -> _Answer:
+        """By v2; by v1 where v2 is not known, which is remembered once either has worked."""
+        if self.versions.get(call) is not False:
+            answer = await self._send("POST", f"/v2{path}", body, purpose, nonce=nonce)
+            if answer.status in (200, 201):
+                self.versions[call] = True
+            if answer.status not in (404, 405) or self.versions.get(call):
+                return answer
+        answer = await self._send("POST", path, body_v1, purpose, nonce=nonce)
+        if answer.status in (200, 201):
+            self.versions[call] = False
+        return answer
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None, purpose: Purpose, *, nonce: str = ""
-    ) -> tuple[int, Any]:
+    ) -> _Answer:
         parts = urlsplit(self.api_url)
         headers = [(b"X-API-KEY", self.key.encode()), (b"Accept", b"application/json")]
         if body is not None:
             headers.append((b"Content-Type", b"application/json"))
         if nonce:
-            headers.append((b"Idempotency-Key", nonce.encode()))
+            headers.append((b"Idempotency-Key", nonce.lower().encode()))
         if purpose is not Purpose.ANSWER:
             headers.append((b"X-Crossfade-Purpose", purpose.value.encode()))
         request = UpstreamRequest(
@@ -152,34 +227,82 @@ class Control:
             target=parts.path.rstrip("/") + path,
             headers=headers,
             body=None if body is None else json.dumps(body).encode(),
-            idle_seconds=120,
+            idle_seconds=_ANSWER_SECONDS,
         )
+        for attempt in range(_TRIES):
+            answer = await self._once(request)
+            # The only answer that says nothing was done, whatever was asked.
+            if answer.status != 429 or attempt == _TRIES - 1:
+                return answer
+            said = answer.header(b"retry-after")
+            await asyncio.sleep(min(float(said) if said.isdigit() else 2.0**attempt, _LONGEST_PAUSE_SECONDS))
+        raise AssertionError("the last attempt returns")
+
+    async def _once(self, request: UpstreamRequest) -> _Answer:
         try:
             response = await self.upstream.send(request)
             raw = await response.read(_LIMIT)
         except UpstreamFailed as error:
             raise Failed(lost(error)) from error
         try:
-            return response.status, json.loads(raw) if raw else {}
+            value = json.loads(raw) if raw else {}
         except ValueError:
-            return response.status, {"message": raw.decode("utf-8", "replace")[:300]}
+            value = {"message": raw.decode("utf-8", "replace")[:300]}
+        return _Answer(response.status, value, response.headers)
 
     def _learn(self, sandbox: str, value: Mapping[str, Any]) -> Handle:
-        known = Handle(id=sandbox, token=str(value.get("envdAccessToken") or ""), domain=str(value.get("domain") or ""))
-        self.handles[sandbox] = known
-        return known
+        known = self.handles.get(sandbox)
+        handle = Handle(
+            id=sandbox,
+            token=str(value.get("envdAccessToken") or ""),
+            domain=str(value.get("domain") or ""),
+            # Only create and connect tell this one.
+            traffic_token=str(value.get("trafficAccessToken") or (known.traffic_token if known else "")),
+            version=str(value.get("envdVersion") or ""),
+        )
+        self.handles[sandbox] = handle
+        self.ends[sandbox] = _seconds(value.get("endAt")) or time.time() + TTL_SECONDS
+        return handle
 
 
-def _info(value: Mapping[str, Any], state: str) -> SandboxInfo:
+def _id(sandbox: str) -> str:
+    return quote(sandbox, safe="")
+
+
+def _twice(text: str) -> str:
+    return quote(quote(text, safe=""), safe="")
+
+
+def _seconds(text: object) -> float:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp() if text else 0.0
+    except ValueError:
+        return 0.0
+
+
+def _info(value: Mapping[str, Any]) -> SandboxInfo:
+    metadata = value.get("metadata") or {}
     return SandboxInfo(
         id=str(value["sandboxID"]),
-        state=_STATES.get(state or str(value.get("state")), "started"),
+        state=_STATES.get(str(value.get("state") or "running"), "started"),
         snapshot=str(value.get("templateID") or ""),
-        labels={str(name): str(text) for name, text in (value.get("metadata") or {}).items()},
+        labels={str(name): str(text) for name, text in metadata.items()},
+        cpu=float(value.get("cpuCount") or 1),
+        memory_gib=float(value.get("memoryMB") or 1024) / 1024,
+        disk_gib=float(value.get("diskSizeMB") or 3072) / 1024,
+        created_at=str(value.get("startedAt") or ""),
+        raw={name: each for name, each in value.items() if name not in _SECRETS},
     )
 
 
-def _refusal(status: int, value: Any, thing: str) -> Outcome:
-    if status == 404:
-        return refused(404, "NOT_FOUND", f"Sandbox with ID or name {thing} not found")
-    return edge_error(status, json.dumps(value).encode())
+def _create_refusal(answer: _Answer, template: str) -> Outcome:
+    if answer.status == 404:
+        message = f"E2B has no template '{template}'; build it, or name another in origins.new.templates"
+        return refused(400, "BAD_REQUEST", message)
+    return _refusal(answer, "")
+
+
+def _refusal(answer: _Answer, sandbox: str) -> Outcome:
+    if answer.status == 404:
+        return refused(404, "NOT_FOUND", f"not found: Sandbox with ID or name {sandbox} not found")
+    return edge_error(answer.status, json.dumps(answer.value).encode())

@@ -3,21 +3,29 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from crossfade.outcome import Outcome, refused, unknown
+from crossfade.outcome import unknown
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRequest, UpstreamResponse
-from router.wire.connect import END, ConnectError, FrameDecoder, encode_frame, stream_error, unary_error
+from router.backends.e2b.form import Form
+from router.backends.e2b.refusals import Failed, edge_error, is_missing, lost
+from router.wire.connect import END, FrameDecoder, encode_frame, stream_error, unary_error
 
 ENVD_PORT = 49983
 _ANSWER_LIMIT = 64 * 1024 * 1024
 _TRIES = 10
 _PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+# Longest silences: of a call, of a stream (envd pings every 50 s), of a file on its way in or out.
+_CALL_SECONDS = 60.0
+_STREAM_SECONDS = 160.0
+_FILE_SECONDS = 900.0
+_REFUSED = frozenset({401, 409, 429, 502})  # by the edge or envd's door, perhaps before anything was done
 # The shared host serves every sandbox of these domains; others have one host per sandbox.
 _SHARED_DOMAINS = ("e2b.app", "e2b.dev", "e2b.pro")
 
@@ -26,32 +34,32 @@ _SHARED_DOMAINS = ("e2b.app", "e2b.dev", "e2b.pro")
 operation_name: ContextVar[str] = ContextVar("operation_name", default="")
 
 
-class Failed(Exception):
-    """The provider's failure as the outcome it is; ends a call early."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.message)
-        self.outcome = outcome
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
     """What is needed to reach one sandbox."""
 
     id: str
-    token: str = ""
+    token: str = ""  # envd's
     domain: str = ""
+    traffic_token: str = ""  # for ports of a sandbox whose traffic is private
+    version: str = ""  # envd's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envd:
-    """Calls to the daemon in a sandbox. Raises ConnectError for its refusals, Failed for everything before it."""
+    """Calls to the daemon in a sandbox. Raises ConnectError for its refusals, Failed for everything before it.
+
+    `verify` asks the control plane about a sandbox that the edge does not find: a paused one and one that is gone look
+    the same there. It raises Failed for both. `used` hears of every sign of use: E2B has an end, and no idle timer.
+    """
 
     upstream: Upstream
     origin: Origin
     sandbox_url: str | None
     domain: str
     user: str
+    verify: Callable[[str, Purpose], Awaitable[Handle]]
+    used: Callable[[str, Purpose], None]
 
     def base(self, handle: Handle) -> str:
         """Scheme and host of a sandbox's envd."""
@@ -67,7 +75,8 @@ class Envd:
             (b"Connect-Protocol-Version", b"1"),
             (b"Authorization", self._basic()),
         ]
-        response = await self._send(handle, purpose, "POST", f"/{method}", headers, json.dumps(message).encode())
+        content = json.dumps(message).encode()
+        response = await self._send(handle, purpose, "POST", f"/{method}", headers, content, seconds=_CALL_SECONDS)
         body = await self._read(response)
         if response.status == 200:
             value: dict[str, Any] = json.loads(body or b"{}")
@@ -90,13 +99,15 @@ class Envd:
             (b"Keepalive-Ping-Interval", b"50"),
             (b"Authorization", self._basic()),
         ]
-        response = await self._send(handle, purpose, "POST", f"/{method}", headers, encode_frame(message))
+        frame = encode_frame(message)
+        response = await self._send(handle, purpose, "POST", f"/{method}", headers, frame, seconds=_STREAM_SECONDS)
         if response.status != 200:
             body = await self._read(response)
             raise unary_error(response.status, body) or Failed(edge_error(response.status, body))
         decoder = FrameDecoder()
         try:
             async for chunk in response.chunks():
+                self.used(handle.id, purpose)
                 for flags, found in decoder.feed(chunk):
                     if flags & END:
                         if (error := stream_error(found)) is not None:
@@ -109,19 +120,29 @@ class Envd:
             await response.close()
         raise Failed(unknown(f"{method} ended without its last frame"))
 
-    async def file(
-        self,
-        handle: Handle,
-        method: str,
-        path: str,
-        purpose: Purpose,
-        *,
-        headers: tuple[tuple[bytes, bytes], ...] = (),
-        body: bytes | AsyncIterator[bytes] | None = None,
-    ) -> UpstreamResponse:
-        """GET or POST /files; the answer with its body unread."""
-        target = "/files?" + urlencode({"path": path, "username": self.user}, errors="surrogateescape")
-        return await self._send(handle, purpose, method, target, list(headers), body)
+    async def download(self, handle: Handle, path: str, purpose: Purpose) -> UpstreamResponse:
+        """GET /files; the answer with its body unread."""
+        return await self._send(handle, purpose, "GET", self._files(path), [], None, seconds=_FILE_SECONDS)
+
+    async def upload(
+        self, handle: Handle, path: str, content: bytes | AsyncIterable[bytes], purpose: Purpose
+    ) -> tuple[int, bytes]:
+        """POST /files; status and body of the answer. Raises what reading `content` raised."""
+        # As a form: envd takes bare bytes since 0.5.7 only.
+        form = Form(path, content)
+        headers = [(b"Content-Type", form.content_type)]
+        try:
+            response = await self._send(
+                handle, purpose, "POST", self._files(path), headers, form.whole(), seconds=_FILE_SECONDS
+            )
+            return response.status, await self._read(response)
+        except Failed:
+            if form.error is not None:
+                raise form.error from None  # the reader's own failure (its client went away), not the origin's
+            raise
+
+    def _files(self, path: str) -> str:
+        return "/files?" + urlencode({"path": path, "username": self.user}, errors="surrogateescape")
 
     async def _send(
         self,
@@ -131,30 +152,43 @@ class Envd:
         target: str,
         headers: list[tuple[bytes, bytes]],
         body: bytes | AsyncIterator[bytes] | None,
+        *,
+        seconds: float,
     ) -> UpstreamResponse:
-        request = UpstreamRequest(
-            origin=self.origin,
-            purpose=purpose,
-            method=method,
-            base=self.base(handle),
-            target=target,
-            headers=[*headers, *self._routing(handle, purpose)],
-            body=body,
-        )
+        self.used(handle.id, purpose)
+        verified = False
         for attempt in range(_TRIES):
+            request = UpstreamRequest(
+                origin=self.origin,
+                purpose=purpose,
+                method=method,
+                base=self.base(handle),
+                target=target,
+                headers=[*headers, *self._routing(handle, purpose)],
+                body=body,
+                idle_seconds=seconds,
+            )
             try:
                 response = await self.upstream.send(request)
             except UpstreamFailed as error:
                 raise Failed(lost(error)) from error
-            # 409 "still transitioning" and 429 say that nothing was done yet; a body that is a stream has gone by.
-            again = response.status in (409, 429) and not isinstance(body, AsyncIterator) and attempt < _TRIES - 1
-            if not again:
+            if response.status not in _REFUSED:
                 return response
             text = await self._read(response)
-            if unary_error(response.status, text) is not None:
-                raise unary_error(response.status, text) or AssertionError
-            await asyncio.sleep(_PAUSE_SECONDS * (attempt + 1))
-        raise AssertionError("the last attempt always returns")
+            if (refusal := unary_error(response.status, text)) is not None:
+                raise refusal
+            outcome = edge_error(response.status, text)
+            # Only what says that nothing was done is sent again, and a body that is a stream has gone by.
+            match response.status:
+                case 401 | 502 if not verified and (response.status == 401 or is_missing(text)):
+                    handle, verified = await self.verify(handle.id, purpose), True
+                case 409 | 429 if attempt < _TRIES - 1:
+                    await asyncio.sleep(_pause(response, attempt))
+                case _:
+                    raise Failed(outcome)
+            if isinstance(body, AsyncIterator):
+                raise Failed(outcome)
+        raise AssertionError("the last attempt returns or raises")
 
     def _routing(self, handle: Handle, purpose: Purpose) -> list[tuple[bytes, bytes]]:
         headers = [
@@ -180,52 +214,8 @@ class Envd:
             raise Failed(unknown(f"answer broke off: {error}")) from error
 
 
-def lost(error: UpstreamFailed) -> Outcome:
-    """A request without answer: refused if no byte of it left, otherwise unknown."""
-    if not error.sent:
-        return refused(502, "BAD_GATEWAY", str(error))
-    return unknown(str(error))
-
-
-def edge_error(status: int, body: bytes) -> Outcome:
-    """An error of the edge or of envd's REST, in Daytona's words."""
-    try:
-        message = str(json.loads(body).get("message") or "")
-    except (ValueError, AttributeError):
-        message = body.decode("utf-8", "replace")[:300]
-    low = message.lower()
-    if status == 502 and "not found" in low:
-        return refused(400, "BAD_REQUEST", f"sandbox is not running: {message}. Is the Sandbox started?")
-    if status == 404:
-        return refused(404, "NOT_FOUND", f"not found: {message}")
-    if status == 507:
-        return refused(507, "INSUFFICIENT_STORAGE", message or "no space left in the sandbox")
-    if status in (400, 409, 429):
-        return refused(status, {400: "BAD_REQUEST", 409: "CONFLICT", 429: "TOO_MANY_REQUESTS"}[status], message)
-    if status in (401, 403):
-        return refused(502, "BAD_GATEWAY", f"E2B refused our own key or token: {message}")
-    if status >= 500:
-        return unknown(f"E2B answered {status}: {message}", status=502)
-    return refused(502, "BAD_GATEWAY", f"E2B answered {status}: {message}")
-
-
-_CODES: Mapping[str, tuple[int, str]] = {
-    "not_found": (404, "NOT_FOUND"),
-    "invalid_argument": (400, "BAD_REQUEST"),
-    "failed_precondition": (400, "BAD_REQUEST"),
-    "out_of_range": (400, "BAD_REQUEST"),
-    "already_exists": (409, "CONFLICT"),
-    "permission_denied": (403, "FORBIDDEN"),
-    "resource_exhausted": (429, "TOO_MANY_REQUESTS"),
-    "unimplemented": (501, "NOT_IMPLEMENTED"),
-    "internal": (500, "INTERNAL_SERVER_ERROR"),
-}
-
-
-def refusal(error: ConnectError) -> Outcome:
-    """envd's refusal in Daytona's words."""
-    status, code = _CODES.get(error.code, (0, ""))
-    if not status:
-        return unknown(f"envd said {error.code}: {error.message}")
-    prefix = "not found: " if status == 404 else ""
-    return refused(status, code, f"{prefix}{error.message}")
+def _pause(response: UpstreamResponse, attempt: int) -> float:
+    """Seconds until the next attempt: as the answer says, within reason."""
+    said = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
+    wanted = float(said) if said.isdigit() else _PAUSE_SECONDS * (attempt + 1)
+    return min(wanted, _LONGEST_PAUSE_SECONDS)

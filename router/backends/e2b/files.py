@@ -2,9 +2,8 @@
 
 import asyncio
 import posixpath
-import secrets
 import shlex
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,8 @@ from crossfade.outcome import Outcome, done, refused, unsupported
 from crossfade.results import Content, FileInfo
 from crossfade.upstream import Purpose, UpstreamFailed, UpstreamResponse
 from router.backends.e2b.commands import Commands
-from router.backends.e2b.envd import Envd, Handle, edge_error
+from router.backends.e2b.envd import Envd, Handle
+from router.backends.e2b.refusals import edge_error
 from router.wire.connect import ConnectError
 
 _FILESYSTEM = "filesystem.Filesystem/"
@@ -89,7 +89,7 @@ class Files:
     async def download(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         """fs.download."""
         path = self._path(operation)
-        response = await self.envd.file(handle, "GET", path, purpose)
+        response = await self.envd.download(handle, path, purpose)
         if response.status != 200:
             body = await response.read(65_536)
             outcome = edge_error(response.status, body)
@@ -104,28 +104,13 @@ class Files:
     async def upload(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         """fs.upload."""
         path = self._path(operation)
-        boundary = secrets.token_hex(16)
-        name = path.replace("\\", "\\\\").replace('"', '\\"')
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        ).encode("utf-8", "surrogateescape")
-        tail = f"\r\n--{boundary}--\r\n".encode()
         body = operation.body if operation.body is not None else b""
-        framed = _Framed(head, body, tail)
-        headers = ((b"Content-Type", f"multipart/form-data; boundary={boundary}".encode()),)
-        try:
-            response = await self.envd.file(handle, "POST", path, purpose, headers=headers, body=framed.whole())
-            text = await response.read(1_048_576)
-        except Exception:
-            if framed.error is not None:
-                raise framed.error from None  # the reader's own failure (its client went away), not the origin's
-            raise
-        if response.status < 300:
+        status, text = await self.envd.upload(handle, path, body, purpose)
+        if status < 300:
             return done()
-        outcome = edge_error(response.status, text)
+        outcome = edge_error(status, text)
         # A file among the parents is 400 or 500, by envd's version.
-        blocked = response.status == 500 and b"ensuring directories" in text
+        blocked = status == 500 and b"ensuring directories" in text
         return refused(400, "BAD_REQUEST", outcome.message) if blocked or outcome.status in (404, 409) else outcome
 
     async def _mkdir(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
@@ -283,30 +268,6 @@ def _nanoseconds(text: str) -> int:
 
 def _missing(path: str) -> Outcome:
     return refused(404, "NOT_FOUND", f"not found: {path}: no such file or directory")
-
-
-class _Framed:
-    """A file between a head and a tail; remembers what the file's own reader raised."""
-
-    def __init__(self, head: bytes, body: bytes | AsyncIterable[bytes], tail: bytes) -> None:
-        self._head, self._body, self._tail = head, body, tail
-        self.error: Exception | None = None
-
-    def whole(self) -> bytes | AsyncIterator[bytes]:
-        """The framed body, a stream if the file is one."""
-        if isinstance(self._body, bytes):
-            return self._head + self._body + self._tail
-        return self._stream(self._body)
-
-    async def _stream(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        yield self._head
-        try:
-            async for chunk in body:
-                yield chunk
-        except Exception as error:
-            self.error = error
-            raise
-        yield self._tail
 
 
 class _Body:

@@ -14,7 +14,8 @@ from crossfade.results import PtyInfo, StreamEnd
 from crossfade.upstream import Purpose
 from router import tasks
 from router.backends.e2b.commands import START, Commands, exit_code, kill_script
-from router.backends.e2b.envd import Envd, Failed, Handle
+from router.backends.e2b.envd import Envd, Handle
+from router.backends.e2b.refusals import Failed
 from router.wire.connect import ConnectError
 
 _TAG = "crossfade-pty:"

@@ -19,7 +19,8 @@ from crossfade.ports import Channel
 from crossfade.results import CommandInfo, SessionExec, SessionInfo, SessionLogs, StreamEnd
 from crossfade.upstream import Purpose
 from router.backends.e2b.commands import LEAD, START, Commands
-from router.backends.e2b.envd import Envd, Failed, Handle
+from router.backends.e2b.envd import Envd, Handle
+from router.backends.e2b.refusals import Failed
 from router.wire.connect import ConnectError
 
 ROOT = "/tmp/.crossfade-sessions"
@@ -210,7 +211,7 @@ class Sessions:
 
     async def _log(self, handle: Handle, session: str, command: str, purpose: Purpose) -> bytes:
         path = f"{ROOT}/{_name(session)}/{_safe(command)}/log"
-        response = await self.envd.file(handle, "GET", path, purpose)
+        response = await self.envd.download(handle, path, purpose)
         body = await response.read(_LOG_LIMIT)
         if response.status == 404:
             raise Failed(_no_command())
