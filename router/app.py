@@ -97,6 +97,10 @@ def run(settings: Settings, *, ready_file: str | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # uvicorn's own lines repeat what our records hold; its warnings stay.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # A handshake that is refused with a plain response is an answer, not an error of the application.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: "without completing handshake" not in record.getMessage()
+    )
     uvloop.run(_serve(settings, ready_file))
 
 

@@ -78,7 +78,7 @@ class Answers:
         """Answered by the seat on new, through the front's own words."""
         started = time.perf_counter()
         there = OneSide(self.sides, twin, Origin.NEW)
-        call.answers = await call.client.unless_gone(self.translation.serve(call, body, there.perform, send))
+        call.answers = await call.client.unless_gone(self.translation.serve(call, body, there, send))
         call.origin_seconds = time.perf_counter() - started
 
     async def _read(self, call: Call, twin: Twin, go: Go, body: bytes, send: Send) -> None:

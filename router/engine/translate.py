@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from crossfade.operation import OPERATIONS, Operation
 from crossfade.outcome import Outcome
+from crossfade.ports import Backend
 from crossfade.results import Content
 from crossfade.upstream import Headers
 from router.backends.daytona.decode import outcomes_of
@@ -16,6 +17,7 @@ from router.engine.forward import Answer
 from router.front.daytona import requests, responses
 from router.front.daytona.dialect import dialect_of
 from router.front.daytona.errors import BadRequest, error_body
+from router.front.daytona.marks import Stripper
 from router.front.daytona.responses import Asking, Response
 from router.front.daytona.uploads import uploads
 from router.wire import headers as rules
@@ -91,7 +93,7 @@ class Translation:
     extra: Callable[[Call], list[tuple[bytes, bytes]]]
 
     async def serve(
-        self, call: Call, body: bytes | AsyncIterable[bytes], perform: Perform, send: Send
+        self, call: Call, body: bytes | AsyncIterable[bytes], backend: Backend, send: Send
     ) -> tuple[Outcome, ...]:
         """Perform what the call asks and answer it; contents are fetched while they are sent. Plain outcomes."""
         who = asking(call, self.public_url)
@@ -100,8 +102,11 @@ class Translation:
             response = responses.refusal(error.status, error.message, who, code=error.code)
             await self._send(call, response, send, by_router=True)
             return ()
+        perform = backend.perform
         if call.operation == "fs.upload" and not isinstance(body, bytes):
             return await self._large_upload(call, body, perform, send, who)
+        if call.operations[0].kind.stream:
+            return await self._follow(call, backend, send, who)
         if len(call.operations) > 1 and call.operation == "fs.download":
             return await self._many_downloads(call, perform, send, who)
         return await self.respond(call, tuple([await perform(each) for each in call.operations]), send)
@@ -150,6 +155,26 @@ class Translation:
 
         await self._send(call, responses.downloaded(call.operations, fetch, who), send)
         return tuple(replace(each, value=capture.digest) if capture else each for each, capture in seen)
+
+    async def _follow(self, call: Call, backend: Backend, send: Send, who: Asking) -> tuple[Outcome, ...]:
+        """A log followed over plain HTTP, as SDKs before 0.27 do."""
+        opened = await backend.open(call.operations[0])
+        if isinstance(opened, Outcome):
+            await self._send(call, responses.refusal(opened.status, opened.message, who, code=opened.code), send)
+            return (opened,)
+        stripper = None if who.dialect.marked else Stripper()
+
+        async def shown() -> AsyncIterator[bytes]:
+            try:
+                async for data in opened.output():
+                    yield data if stripper is None else stripper.feed(data)
+                if stripper is not None:
+                    yield stripper.end()
+            finally:
+                await opened.close()
+
+        await self._send(call, Response(200, [(b"content-type", b"text/plain; charset=utf-8")], shown()), send)
+        return ()
 
     async def _large_upload(
         self, call: Call, body: AsyncIterable[bytes], perform: Perform, send: Send, who: Asking
