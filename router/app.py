@@ -6,7 +6,8 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -243,7 +244,31 @@ def _wire(
         body_limit=settings.listen.body_limit_bytes,
         extra=translation.extra,
     )
-    return App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides)
+    app = App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides)
+    _gauges(app)
+    return app
+
+
+def _gauges(app: App) -> None:
+    """What is true at the moment of a scrape."""
+
+    def followers() -> Mapping[tuple[tuple[str, str], ...], float]:
+        states = Counter((("seat", str(twin.seat)), ("follower", str(twin.row.follower))) for twin in app.registry)
+        return {labels: float(count) for labels, count in states.items()}
+
+    def breakers() -> Mapping[tuple[tuple[str, str], ...], float]:
+        return {(("origin", str(origin)),): float(each.open) for origin, each in app.sides.breakers.items()}
+
+    gauge = app.telemetry.gauge
+    gauge("crossfade_calls_in_flight", "Calls being answered.", lambda: app.engine.in_flight.calls)
+    gauge("crossfade_evidence_waiting", "Calls waiting to be repeated on the other side.", lambda: app.lanes.waiting)
+    gauge("crossfade_twins", "Sandboxes with two sides, by seat and state of the follower.", followers)
+    gauge("crossfade_twins_dirty", "Twins whose follower may differ.", lambda: sum(t.row.dirty for t in app.registry))
+    gauge("crossfade_breaker_open", "Whether an origin's followers are left alone after failures.", breakers)
+    gauge("crossfade_records_waiting", "Records not yet on disk.", lambda: app.records.waiting)
+    gauge("crossfade_records_lost", "Records that were lost since the start.", lambda: app.records.lost)
+    gauge("crossfade_flags_version", "Rises with every flag change.", lambda: app.flags.version)
+    gauge("crossfade_flags_fresh", "Whether the flags could be read lately.", lambda: float(app.flags.fresh_at > 0))
 
 
 def _backends(settings: Settings, upstream: HttpUpstream) -> dict[Origin, DaytonaBackend | E2BBackend]:
