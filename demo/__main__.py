@@ -37,7 +37,7 @@ def steps() -> list[Step]:
         value = f"live={live},shadow={100 - live}" if live < 100 else "live"
         return Step(f"{label} {live} %", dict.fromkeys(tools, value), sandboxes)
 
-    shadow = dict.fromkeys((*FILE_TOOLS, "upload", *PROCESS_TOOLS), "shadow")
+    shadow = dict.fromkeys((*FILE_TOOLS, "upload", *PROCESS_TOOLS, "lifecycle"), "shadow")
     return [
         Step("observe", {}, 4),
         Step("shadow", shadow, 6),
