@@ -5,6 +5,7 @@ import base64
 import posixpath
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done, refused, unknown
 from crossfade.results import ExecResult
 from crossfade.upstream import Purpose
+from router import tasks
 from router.backends.e2b.envd import Envd, Handle
 from router.backends.e2b.refusals import Failed, edge_error
 from router.wire.connect import ConnectError
@@ -21,10 +23,11 @@ START = "process.Process/Start"
 _INLINE_LIMIT = 90_000  # bytes of script in one argument; the kernel takes 128 KiB
 _KILL_SECONDS = 10.0
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LANGUAGES: Mapping[str, tuple[str, ...]] = {
-    "python": ("python3", "-u", "-c"),
-    "javascript": ("node", "-e"),
-    "typescript": ("npx", "ts-node", "-e"),
+_SHELLS = ("bash", "sh")
+_LANGUAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "python": (("python3", "-u"), "-c"),
+    "javascript": (("node",), "-e"),
+    "typescript": (("npx", "ts-node"), "-e"),
 }
 
 # The command's process leads a group of its own, so that all of it can be ended: envd kills the process alone.
@@ -50,9 +53,18 @@ def kill_script(pid: int) -> str:
 class Ended:
     """A process's end and what it wrote."""
 
-    exit_code: int
-    output: bytes
-    pid: int
+    exit_code: int = 0
+    output: bytes = b""
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Program:
+    """What to run: bash's arguments, and the file they read, if there is one."""
+
+    args: list[str]
+    file: str = ""
+    content: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,36 +75,31 @@ class Commands:
     work_dir: str
 
     async def perform(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
-        """process.exec and process.code."""
+        """process.exec and process.code. Raises ConnectError, Failed."""
         arguments = operation.arguments
-        timeout = arguments.get("timeout") or None
-        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0):
-            return refused(400, "BAD_REQUEST", f"timeout must be a whole number of seconds, not {str(timeout)[:20]!r}")
-        cwd = self.absolute(str(arguments.get("cwd") or ""))
-        env = {str(name): str(value) for name, value in (arguments.get("env") or {}).items()}
-        if bad := [name for name in env if not _ENV_NAME.fullmatch(name)]:
-            return refused(400, "BAD_REQUEST", f"invalid environment variable name {bad[0][:40]!r}")
-        if operation.name == "process.exec":
-            command, shell = str(arguments["command"]), str(arguments.get("shell") or "bash")
-            if not command.strip():
-                return refused(400, "BAD_REQUEST", "command is required")
-            args, file = await self._program(handle, command, shell, purpose)
-        elif str(arguments.get("language") or "python") not in _LANGUAGES:
-            return refused(400, "BAD_REQUEST", f"unsupported language; known: {', '.join(_LANGUAGES)}")
-        else:
-            args, file = self._code(arguments), ""
         try:
-            ended = await self.run(handle, args, cwd=cwd, env=env, timeout=timeout, purpose=purpose)
+            program = _command(arguments) if operation.name == "process.exec" else _code(arguments)
+            timeout, env = _seconds(arguments.get("timeout")), environment(arguments.get("env"))
+        except ValueError as error:
+            return refused(400, "BAD_REQUEST", f"bad request: {error}")
+        cwd = self.absolute(str(arguments.get("cwd") or ""))
+        if program.file:
+            status, text = await self.envd.upload(handle, program.file, program.content, purpose)
+            if status >= 300:
+                raise Failed(edge_error(status, text))
+        try:
+            ended = await self.run(handle, program.args, cwd=cwd, env=env, timeout=timeout, purpose=purpose)
         except ConnectError as error:
             if error.code != "invalid_argument" or "cwd" not in error.message:
                 raise
-            text = "fork/exec /usr/bin/bash: no such file or directory"
-            return done(ExecResult(exit_code=-1, output=text.encode()))
+            name = str(arguments.get("shell") or "bash")
+            said = f"fork/exec /usr/bin/{name}: no such file or directory"
+            return done(ExecResult(exit_code=-1, output=said.encode()))
         except TimeoutError:
             return refused(408, "REQUEST_TIMEOUT", "request timeout: command execution timeout")
         finally:
-            if file:
-                await self.shell(handle, f"rm -f {file}", purpose)
+            if program.file:
+                await self.shell(handle, f"rm -f {program.file}", purpose)
         return done(ExecResult(exit_code=ended.exit_code, output=ended.output))
 
     async def run(
@@ -106,18 +113,27 @@ class Commands:
         timeout: float | None = None,
     ) -> Ended:
         """A bash to its end. Raises TimeoutError once its group is killed, ConnectError, Failed."""
-        process = {"cmd": "/bin/bash", "args": args, "envs": dict(env or {}), "cwd": cwd}
-        events = self.envd.stream(handle, START, {"process": process, "stdin": False, "tag": "crossfade"}, purpose)
-        ended = Ended(exit_code=0, output=b"", pid=0)
+        tag = f"crossfade:{secrets.token_hex(8)}"
+        message = {"process": process(args, cwd=cwd, env=env), "stdin": False, "tag": tag}
+        events = self.envd.stream(handle, START, message, purpose)
+        started, ended = time.monotonic(), Ended()
         try:
             async with asyncio.timeout(timeout):
                 await _collect(events, ended)
         except TimeoutError:
             if ended.pid:
                 await self._kill(handle, ended.pid, purpose)
+            else:
+                tasks.spawn(self._kill_later(handle, tag, 0, purpose), name=f"end of {tag}")
+            raise
+        except asyncio.CancelledError:
+            # Who asked went away, the command goes on: but not past its time.
+            if timeout is not None:
+                left = max(0.0, started + timeout - time.monotonic())
+                tasks.spawn(self._kill_later(handle, tag, left, purpose), name=f"end of {tag}")
             raise
         finally:
-            await _close(events)
+            await close(events)
         return ended
 
     async def shell(self, handle: Handle, text: str, purpose: Purpose) -> Ended:
@@ -128,36 +144,77 @@ class Commands:
         """A client's path as envd needs it: relative ones start at the work dir."""
         return posixpath.join(self.work_dir, path) if path else self.work_dir
 
-    async def _program(self, handle: Handle, command: str, shell: str, purpose: Purpose) -> tuple[list[str], str]:
-        if len(command.encode("utf-8", "surrogateescape")) < _INLINE_LIMIT:
-            return ["-c", script(command, shell)], ""
-        file = f"/tmp/.crossfade-command-{secrets.token_hex(8)}"
-        await self._put(handle, file, command.encode("utf-8", "surrogateescape"), purpose)
-        return ["-c", f"{LEAD}exec 2>&1; exec $w {shell} <{file}"], file
-
-    async def _put(self, handle: Handle, path: str, data: bytes, purpose: Purpose) -> None:
-        status, text = await self.envd.upload(handle, path, data, purpose)
-        if status >= 300:
-            raise Failed(edge_error(status, text))
-
-    def _code(self, arguments: Mapping[str, Any]) -> list[str]:
-        argv = [str(word) for word in arguments.get("argv") or ()]
-        language = _LANGUAGES[str(arguments.get("language") or "python")]
-        return [
-            "-c",
-            f'a=("$@"); {LEAD}exec 2>&1; exec $w "${{a[@]}}"',
-            "bash",
-            *language,
-            str(arguments["code"]),
-            *argv,
-        ]
-
     async def _kill(self, handle: Handle, pid: int, purpose: Purpose) -> None:
         try:
             async with asyncio.timeout(_KILL_SECONDS):
                 await self.shell(handle, kill_script(pid), purpose)
         except (TimeoutError, ConnectError, Failed):
             pass  # the client is told of the timeout either way
+
+    async def _kill_later(self, handle: Handle, tag: str, seconds: float, purpose: Purpose) -> None:
+        """Kill what carries the tag, if it still runs: by then its pid may be another's."""
+        await asyncio.sleep(seconds)
+        try:
+            answer = await self.envd.call(handle, "process.Process/List", {}, purpose)
+        except (ConnectError, Failed):
+            return  # gone with its sandbox
+        for running in answer.get("processes") or ():
+            if running.get("tag") == tag:
+                await self._kill(handle, int(running["pid"]), purpose)
+
+
+def process(args: list[str], *, cwd: str = "/", env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A bash as Start takes it."""
+    return {"cmd": "/bin/bash", "args": args, "envs": dict(env or {}), "cwd": cwd}
+
+
+def environment(env: Mapping[str, Any] | None) -> dict[str, str]:
+    """Variables for a process. Raises ValueError for a name that no shell could read."""
+    for name in env or {}:
+        if not _ENV_NAME.fullmatch(str(name)):
+            raise ValueError(f"invalid environment variable name {str(name)[:40]!r}")
+    return {str(name): str(value).replace("\0", "") for name, value in (env or {}).items()}
+
+
+def _seconds(timeout: object) -> float | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
+        raise ValueError(f"timeout must be a whole number of seconds, not {str(timeout)[:20]!r}")
+    return float(timeout) or None
+
+
+def _command(arguments: Mapping[str, Any]) -> _Program:
+    command, shell = str(arguments.get("command") or ""), str(arguments.get("shell") or "bash")
+    if not command.strip():
+        raise ValueError("command is required")
+    if shell not in _SHELLS:
+        raise ValueError(f"unknown shell {shell[:20]!r}; known: {', '.join(_SHELLS)}")
+    content = command.encode("utf-8", "surrogateescape").replace(b"\0", b"")
+    if len(content) < _INLINE_LIMIT:
+        return _Program(args=["-c", script(command.replace("\0", ""), shell)])
+    file = _new_file()
+    return _Program(args=["-c", f"{LEAD}exec 2>&1; exec $w {shell} <{file}"], file=file, content=content)
+
+
+def _code(arguments: Mapping[str, Any]) -> _Program:
+    code, language = str(arguments.get("code") or ""), str(arguments.get("language") or "python")
+    if not code.strip():
+        raise ValueError("code is required")
+    if language not in _LANGUAGES:
+        raise ValueError(f"unsupported language {language[:20]!r}; known: {', '.join(_LANGUAGES)}")
+    interpreter, flag = _LANGUAGES[language]
+    argv = [str(word) for word in arguments.get("argv") or ()]
+    content = code.encode("utf-8", "surrogateescape")
+    lead = f'a=("$@"); {LEAD}exec 2>&1; exec $w "${{a[@]}}"'
+    if len(content) < _INLINE_LIMIT:
+        return _Program(args=["-c", f"{lead} </dev/null", "bash", *interpreter, flag, code, *argv])
+    file = _new_file()
+    return _Program(args=["-c", f"{lead} <{file}", "bash", *interpreter, "-", *argv], file=file, content=content)
+
+
+def _new_file() -> str:
+    return f"/tmp/.crossfade-command-{secrets.token_hex(8)}"
 
 
 async def _collect(events: AsyncIterator[dict[str, Any]], ended: Ended) -> None:
@@ -182,6 +239,7 @@ def exit_code(end: Mapping[str, Any]) -> int:
     return -1 if code < 0 or "signal" in str(end.get("status") or "") else code
 
 
-async def _close(events: AsyncIterator[dict[str, Any]]) -> None:
-    if close := getattr(events, "aclose", None):
-        await close()
+async def close(events: AsyncIterator[dict[str, Any]]) -> None:
+    """Let go of a stream; the process goes on."""
+    if aclose := getattr(events, "aclose", None):
+        await aclose()

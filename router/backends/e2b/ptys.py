@@ -2,18 +2,19 @@
 
 import asyncio
 import base64
+import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, done, refused
+from crossfade.outcome import Outcome, done, refused, unknown
 from crossfade.ports import Channel
 from crossfade.results import PtyInfo, StreamEnd
 from crossfade.upstream import Purpose
 from router import tasks
-from router.backends.e2b.commands import START, Commands, exit_code, kill_script
+from router.backends.e2b.commands import START, Commands, environment, exit_code, kill_script
 from router.backends.e2b.envd import Envd, Handle
 from router.backends.e2b.refusals import Failed
 from router.wire.connect import ConnectError
@@ -23,6 +24,16 @@ _RING_LIMIT = 65_536
 _QUEUE = 256
 _START_SECONDS = 15.0
 _MOST = 1000  # columns or rows
+# Signals as envd names them, after Go.
+_SIGNALS = {
+    "hangup": signal.SIGHUP,
+    "interrupt": signal.SIGINT,
+    "quit": signal.SIGQUIT,
+    "aborted": signal.SIGABRT,
+    "killed": signal.SIGKILL,
+    "segmentation fault": signal.SIGSEGV,
+    "terminated": signal.SIGTERM,
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +50,7 @@ class _Pty:
     problem: Exception | None = None
 
     def take(self, data: bytes) -> None:
-        for each in self.attached:
+        for each in list(self.attached):
             each.put(data)
         if not self.attached:
             self.ring += data
@@ -48,7 +59,7 @@ class _Pty:
     def over(self, end: StreamEnd) -> None:
         self.end = end
         self.started.set()
-        for each in self.attached:
+        for each in list(self.attached):
             each.put(None)
 
 
@@ -68,6 +79,8 @@ class _Attached:
             self._slow = True
             self._queue.get_nowait()
             self._queue.put_nowait(None)
+            if self in self._pty.attached:
+                self._pty.attached.remove(self)
 
     async def output(self) -> AsyncIterator[bytes]:
         while (data := await self._queue.get()) is not None:
@@ -79,6 +92,7 @@ class _Attached:
     async def close(self) -> None:
         if self in self._pty.attached:
             self._pty.attached.remove(self)
+            self.put(None)  # lets go of who waits for output
 
     @property
     def end(self) -> StreamEnd:
@@ -138,13 +152,16 @@ class Ptys:
 
     async def _create(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         arguments = operation.arguments
-        name = str(arguments["pty"])
+        name = str(arguments.get("pty") or "")
+        if not name:
+            return refused(400, "BAD_REQUEST", "bad request: PTY session id is required")
         if await self._get(handle, name, purpose) is not None:
             return refused(409, "CONFLICT", f"PTY session with ID '{name}' already exists")
-        env = {str(key): str(value) for key, value in (arguments.get("env") or {}).items()}
-        cols, rows = int(arguments.get("cols") or 80), int(arguments.get("rows") or 24)
-        if not (0 < cols <= _MOST and 0 < rows <= _MOST):
-            return refused(400, "BAD_REQUEST", f"cols and rows must be from 1 to {_MOST}")
+        try:
+            env = environment(arguments.get("env"))
+            cols, rows = _size(arguments)
+        except ValueError as error:
+            return refused(400, "BAD_REQUEST", f"bad request: {error}")
         cwd = self.commands.absolute(str(arguments.get("cwd") or ""))
         info = PtyInfo(
             id=name, cwd=cwd, env=env, cols=cols, rows=rows, active=True, created_at=datetime.now(UTC).isoformat()
@@ -153,8 +170,12 @@ class Ptys:
         message = {"process": process, "pty": {"size": {"cols": cols, "rows": rows}}, "tag": _TAG + name}
         pty = _Pty(info=info)
         self._hold(handle, pty, self.envd.stream(handle, START, message, purpose))
-        async with asyncio.timeout(_START_SECONDS):
-            await pty.started.wait()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await pty.started.wait()
+        except TimeoutError:
+            # It may run there, and is found by its tag then.
+            return unknown(f"E2B did not start the terminal within {_START_SECONDS:g} s", status=504)
         if pty.problem is not None:
             self.known.pop((handle.id, name), None)
             raise pty.problem
@@ -175,9 +196,7 @@ class Ptys:
                 elif "data" in event:
                     pty.take(base64.b64decode(event["data"].get("pty") or ""))
                 elif "end" in event:
-                    code = exit_code(event["end"])
-                    killed = "signal" in str(event["end"].get("status") or "")
-                    end = StreamEnd(exit_code=137 if killed else code, reason="killed" if killed else "")
+                    end = _end_of(event["end"])
         except (ConnectError, Failed) as error:
             pty.problem = error
         finally:
@@ -202,9 +221,10 @@ class Ptys:
             self._hold(handle, pty, self.envd.stream(handle, "process.Process/Connect", message, purpose))
 
     async def _resize(self, handle: Handle, pty: _Pty, arguments: Mapping[str, Any], purpose: Purpose) -> Outcome:
-        cols, rows = int(arguments["cols"]), int(arguments["rows"])
-        if not (0 < cols <= _MOST and 0 < rows <= _MOST):
-            return refused(400, "BAD_REQUEST", f"cols and rows must be from 1 to {_MOST}")
+        try:
+            cols, rows = _size(arguments)
+        except ValueError as error:
+            return refused(400, "BAD_REQUEST", f"bad request: {error}")
         message = {"process": {"pid": pty.pid}, "pty": {"size": {"cols": cols, "rows": rows}}}
         await self.envd.call(handle, "process.Process/Update", message, purpose)
         old = pty.info
@@ -223,3 +243,21 @@ class Ptys:
         await self.commands.shell(handle, kill_script(pty.pid), purpose)
         self.known.pop((handle.id, pty.info.id), None)
         return done(status=204)
+
+
+def _size(arguments: Mapping[str, Any]) -> tuple[int, int]:
+    """(cols, rows). Raises ValueError outside 1..1000."""
+    sides = arguments.get("cols") or 80, arguments.get("rows") or 24
+    for name, side in zip(("cols", "rows"), sides, strict=True):
+        if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= _MOST:
+            raise ValueError(f"{name} must be 1 to {_MOST}, not {str(side)[:20]}")
+    return sides
+
+
+def _end_of(event: Mapping[str, Any]) -> StreamEnd:
+    status = str(event.get("status") or "")
+    if "signal" in status:
+        number = _SIGNALS.get(status.removeprefix("signal: ").strip(), signal.SIGKILL)
+        return StreamEnd(exit_code=128 + number, reason=number.name)
+    code = exit_code(event)
+    return StreamEnd(exit_code=code, reason="non-zero exit" if code else "")
