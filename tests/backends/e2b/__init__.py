@@ -1,0 +1,1 @@
+"""The E2B adapter: its rules, its shell texts, its requests."""
