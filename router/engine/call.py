@@ -123,6 +123,7 @@ class Call:
             severity=str(comparison.severity or "") if comparison else "",
             signatures=tuple(signatures),
             differences=_capped(comparison),
+            trace_parent=self.fields.get(b"traceparent", b"").decode("latin-1"),
         )
 
 

@@ -149,6 +149,14 @@ class Engine:
                 return False
             if operation in OPERATIONS:
                 return await self.twincalls.answer(call, call.twin, send, self._evidence_over)
+            if call.route is not None and call.route.plane == "toolbox":
+                classify(call)
+                if not await self.twincalls.unknown(call, call.twin, lambda: self.observe_only(call, send)):
+                    message = (
+                        f"not supported: {call.method} {call.path} has no equivalent on the side this sandbox is on"
+                    )
+                    await self._router_error(call, send, 501, "NOT_IMPLEMENTED", message)
+                return False
         if operation == "sandbox.create":
             classify(call)
             body = await call.client.read(self.body_limit)

@@ -39,6 +39,10 @@ class Sockets:
         call.operations = await translate.operations(call, b"") if call.operation in OPERATIONS else ()
         classify(call)
         if call.twin is None or not call.operations:
+            if call.twin is not None and call.twin.seat is Origin.NEW:
+                await receive()
+                await _refuse(call, send, 501, b"not supported on the side this sandbox is on")
+                return
             await self._bridge(call, scope, receive, send)
             return
         await self.twincalls.stream(call, call.twin, lambda side: self._on(side, call, scope, receive, send))

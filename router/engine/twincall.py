@@ -1,11 +1,13 @@
 """Calls of a sandbox that has two sides: admitted by its twin, answered by the side that admission names."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from crossfade.errors import Unreachable
 from crossfade.operation import Effect, Operation
 from crossfade.ports import Clock
 from crossfade.stage import PROCESS_GROUP, STAGES, Compared, Origin
@@ -22,11 +24,12 @@ from router.twins.admit import Ask, Go, How, admit, finish
 from router.twins.birth import FENCE_SECONDS
 from router.twins.keeper import Keeper
 from router.twins.lane import Evidence, Lanes, Verdict
-from router.twins.paths import normal
+from router.twins.paths import inside, normal
 from router.twins.registry import Registry
 from router.twins.sides import Sides
 from router.twins.state import Twin
 
+log = logging.getLogger("crossfade.engine")
 Done = Callable[[Call, Verdict], None]
 _WHOLE_TREE = frozenset(("/",))
 
@@ -63,7 +66,7 @@ class TwinCalls:
         equal = False
         try:
             if go.mark_dirty_first:
-                await self.registry.mark_dirty(twin)
+                await self._mark_dirty(twin)
             equal = await self.answers.by_side(call, twin, go, body, send)
         except ClientGone:
             self._cancelled(call, twin, go)
@@ -84,13 +87,40 @@ class TwinCalls:
             call.dropped = "a live stream is not compared"
         try:
             if go.mark_dirty_first:
-                await self.registry.mark_dirty(twin)
+                await self._mark_dirty(twin)
             await serve(go.side)
         finally:
             finish(twin, go.call, equal=False)
             self._after(call, twin, ask)
             if go.call.mutates:
                 self.lanes.missed(twin)
+
+    async def unknown(self, call: Call, twin: Twin, serve: Callable[[], Awaitable[None]]) -> bool:
+        """A call of this sandbox that nobody knows: it may have done anything (P1). False: its seat cannot do it."""
+        await self.wait_for_fence(call, twin, process=True)
+        if twin.seat is Origin.NEW:
+            return False
+        mutates = call.method not in ("GET", "HEAD", "OPTIONS")
+        ask = Ask(wish=twin.seat, paths=_WHOLE_TREE, mutates=mutates, unbounded=mutates)
+        go = admit(twin, ask, self.clock.monotonic())
+        try:
+            if go.mark_dirty_first:
+                await self._mark_dirty(twin)
+            await serve()
+        finally:
+            finish(twin, go.call, equal=False)
+            self._after(call, twin, ask)
+            if mutates:
+                self.lanes.missed(twin)
+        return True
+
+    async def _mark_dirty(self, twin: Twin) -> None:
+        """The durable mark. A store that cannot be written stops no call: the follower is left alone until it can."""
+        try:
+            await self.registry.mark_dirty(twin)
+        except Unreachable as error:
+            log.error("dirty mark not written", extra={"sandbox": twin.id, "reason": str(error)})
+            self.keeper.mark_later(twin)
 
     # Before the answer
 
@@ -135,9 +165,12 @@ class TwinCalls:
         tool, wish = call.decision.tool, self.wish(call, twin)
         mutates = kind.effect is not Effect.READ
         known = bool(call.operations)
-        bounded = kind.bounded and known
-        paths = _paths(call.operations, self.settings.new.work_dir) if bounded else frozenset()
-        if kind.name.startswith("fs.") and not bounded:
+        paths = _paths(call.operations, self.settings.new.work_dir)
+        # The follower holds the roots only; elsewhere nothing is known equal, so the seat answers.
+        bounded = kind.bounded and known and all(inside(path, self.settings.mirror.roots) for path in paths)
+        if not bounded and not kind.bounded:
+            paths = frozenset()
+        if kind.name.startswith("fs.") and not paths:
             paths = _WHOLE_TREE
         follower_may = bounded and twin.active and (tool in FILE_TOOLS or tool == "lifecycle")
         return Ask(

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from crossfade.errors import Unreachable
 from crossfade.operation import Operation
 from crossfade.results import ExecResult
 from crossfade.stage import Origin
@@ -19,6 +21,7 @@ from router.twins.sides import Sides
 from router.twins.state import Twin
 
 log = logging.getLogger("crossfade.keeper")
+_NOT_RUNNING = "Is the Sandbox started?"
 _RETRIES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
 # Times quiet_seconds after which a settle waits for quiet no longer; longer while replays keep the follower alike,
 # because a settle between calls costs the comparison of every call that it overlaps.
@@ -115,6 +118,27 @@ class Keeper:
         delay = _RETRIES_SECONDS[min(count, len(_RETRIES_SECONDS) - 1)]
         twin.suspended_until = max(twin.suspended_until, self.sides.clock.monotonic() + delay)
         log.warning("settle failed", extra={"sandbox": twin.id, "reason": reason, "retry_seconds": delay})
+        if _NOT_RUNNING in reason:
+            # Its provider paused it while it idled: woken for need.
+            wake = self.sides.perform(
+                twin, twin.seat.other, Operation(name="sandbox.start"), Purpose.KEEPER, seconds=60
+            )
+            tasks.spawn(wake, name=f"wake follower of {twin.id}")
+
+    def mark_later(self, twin: Twin) -> None:
+        """The dirty mark could not be written: leave the follower alone, and write it as soon as the store allows."""
+        twin.row = replace(twin.row, dirty=True)
+        twin.suspended_until = max(twin.suspended_until, self.sides.clock.monotonic() + _RETRIES_SECONDS[-1])
+        tasks.spawn(self._mark_until_done(twin), name=f"mark {twin.id} dirty")
+
+    async def _mark_until_done(self, twin: Twin) -> None:
+        for delay in itertools.chain(_RETRIES_SECONDS, itertools.repeat(_RETRIES_SECONDS[-1])):
+            await asyncio.sleep(delay)
+            if self.registry.get(twin.id) is not twin:
+                return
+            with contextlib.suppress(Unreachable):
+                await self.registry.mark_dirty(twin)
+                return
 
     async def _probe(self, twin: Twin) -> None:
         """Let `hot` fall when nothing runs that was not there at birth."""

@@ -116,10 +116,10 @@ class Settler:
             moved = any(settling.overlapped for settling in whole) or twin.mutations != mutations
             if moved or twin.gen != gen:
                 return Settled(clean=False, copied=len(plan.copy), deleted=len(plan.delete))
-            # Paths outside the roots stay dirty: the seat answers them.
+            # Paths outside the roots stay dirty: the seat answers them. "/" stands for "somewhere below".
             now = self.sides.clock.monotonic()
             late = {path for path in dirty if twin.late_paths(frozenset((path,)), now)}
-            twin.dirty_paths -= {path for path in dirty if inside(path, self.roots)} - late
+            twin.dirty_paths -= {path for path in dirty if path == "/" or inside(path, self.roots)} - late
             if not twin.hot:
                 twin.clean_gen = gen
             return Settled(clean=True, copied=len(plan.copy), deleted=len(plan.delete))
