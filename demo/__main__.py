@@ -70,7 +70,6 @@ key = "{KEY}"
 templates = {{ "*" = "base" }}
 [mirror]
 eligible_orgs = ["*"]
-settle_seconds = 0.3
 lane_calls = 400
 lane_total = 20000
 {"".join(f'[tools.{tool}]{chr(10)}mirror_execute = "always"{chr(10)}' for tool in (*PROCESS_TOOLS, "lifecycle"))}
