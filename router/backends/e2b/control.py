@@ -25,6 +25,7 @@ _TRIES = 4
 _LONGEST_PAUSE_SECONDS = 5.0
 _ANSWER_SECONDS = 120.0
 _MOST_PAGES = 1000
+_AGAIN_SECONDS = 60.0  # until an end that could not be put off is tried again
 _STATES = {"running": "started", "paused": "stopped"}
 _SECRETS = ("envdAccessToken", "trafficAccessToken")
 
@@ -91,15 +92,20 @@ class Control:
                 return unsupported(name, "e2b")
 
     def due(self, sandbox: str) -> bool:
-        """Whether its end should be put off: a third of its time is gone."""
-        end = self.ends.get(sandbox)
-        return end is not None and end - time.time() < TTL_SECONDS * 2 / 3
+        """Whether its end is to be put off: a third of its time is gone. True once, for whoever is to do it."""
+        now, end = time.time(), self.ends.get(sandbox)
+        if end is None or end - now > TTL_SECONDS * 2 / 3:
+            return False
+        self.ends[sandbox] = now + TTL_SECONDS * 2 / 3 + _AGAIN_SECONDS
+        return True
 
     async def extend(self, sandbox: str, purpose: Purpose) -> Outcome:
         """Put the wall-clock end off; never brings it forward. Raises Failed."""
-        self.ends[sandbox] = time.time() + TTL_SECONDS  # before it is asked for, so that one call asks
         answer = await self._send("POST", f"/sandboxes/{_id(sandbox)}/refreshes", {"duration": TTL_SECONDS}, purpose)
-        return done() if answer.status == 204 else _refusal(answer, sandbox)
+        if answer.status != 204:
+            return _refusal(answer, sandbox)
+        self.ends[sandbox] = time.time() + TTL_SECONDS
+        return done()
 
     async def _look(self, sandbox: str, purpose: Purpose) -> tuple[str, Handle]:
         answer = await self._send("GET", f"/sandboxes/{_id(sandbox)}", None, purpose)
