@@ -125,9 +125,7 @@ class Agent:
         await self.call("lifecycle", "create_folder", fs.create_folder("/workspace/.browser", "755"))
         await self.call("lifecycle", "upload_file", fs.upload_file(BROWSER_SERVER, "/workspace/.browser/server.py"))
         await self.call("lifecycle", "create_session", process.create_session("supervisord-session"))
-        boot = SessionExecuteRequest(
-            command="exec python3 /workspace/.browser/server.py >/dev/null 2>&1", var_async=True
-        )
+        boot = SessionExecuteRequest(command="exec python3 .browser/server.py >/dev/null 2>&1", var_async=True)
         await self.call(
             "lifecycle", "execute_session_command", process.execute_session_command("supervisord-session", boot)
         )
@@ -179,7 +177,7 @@ class Agent:
         session = f"shell-{self.number}"
         await self.call("shell", "create_session", process.create_session(session))
         for command in (
-            "cd /workspace/site && ls",
+            "cd site && ls",
             "wc -l index.html | cut -d' ' -f1",
             "mkdir -p dist && cat index.html style.css > dist/bundle.txt && sha256sum dist/bundle.txt",
             "grep -c line dist/bundle.txt; test -f missing.txt",
@@ -209,7 +207,7 @@ class Agent:
         process = self.sandbox.process
         name = f"cmd-{self.number}"
         pty = await self.call("shell", "create_pty_session", process.create_pty_session(name, on_data=on_data))
-        await self.call("shell", "pty input", pty.send_input("echo hello > /workspace/typed.txt; echo '__DONE__' $?\n"))
+        await self.call("shell", "pty input", pty.send_input("echo hello > typed.txt; echo '__DONE__' $?\n"))
         await asyncio.wait_for(arrived.wait(), 20)
         await self.call("shell", "kill_pty_session", process.kill_pty_session(name))
         await pty.disconnect()

@@ -215,7 +215,7 @@ class Lanes:
         first, call = evidence.operations[0], evidence.call
         if not self.usable(twin):
             return "follower not usable"
-        if call.overlapped:
+        if call.overlapped and first.name not in _HANDLE_LIFE:
             return "overlapped another call"
         if first.kind.stream:
             return "a live stream is not compared"

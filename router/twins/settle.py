@@ -151,9 +151,20 @@ class Settler:
         if not isinstance(result, ExecResult):
             raise SettleFailed("scan gave no output")
         try:
-            return dict(scan.read(result.output))
+            found = dict(scan.read(result.output))
         except ValueError as error:
             raise SettleFailed(str(error)) from None
+        for root in self.roots:
+            if root not in found:
+                await self._check_absent(twin, origin, root)
+        return found
+
+    async def _check_absent(self, twin: Twin, origin: Origin, root: str) -> None:
+        """A root that commands do not see must not be there for file calls either, or nothing would look like equal."""
+        info = Operation(name="fs.info", arguments={"path": root})
+        outcome = await self.sides.perform(twin, origin, info, Purpose.SETTLE, seconds=_SECONDS)
+        if outcome.status != 404:
+            raise SettleFailed(f"commands on {origin} do not see {root}, which file calls do ({outcome.status})")
 
     async def _seat(self, twin: Twin, operation: Operation) -> Outcome:
         return await self.sides.perform(twin, twin.seat, operation, Purpose.SETTLE, seconds=_SECONDS)
