@@ -14,7 +14,6 @@ from crossfade.upstream import Purpose, UpstreamFailed
 from router import tasks
 from router.engine import split, translate
 from router.engine.call import Call
-from router.engine.client import Send
 from router.engine.forward import Answer, Forward, has_body
 from router.engine.keys import Keys
 from router.engine.translate import Translation
@@ -23,6 +22,7 @@ from router.twins.admit import Go, How
 from router.twins.paths import normal
 from router.twins.sides import OneSide, Sides
 from router.twins.state import Twin
+from router.wire.asgi import Send
 from router.wire.relay import pass_on
 
 Compare = Callable[[Operation, Outcome, Outcome, Origin], Awaitable[Comparison]]

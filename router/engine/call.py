@@ -12,11 +12,11 @@ from crossfade.outcome import Outcome
 from crossfade.record import Record
 from crossfade.stage import Origin, Stage
 from crossfade.upstream import Headers
-from router.engine.client import Client
 from router.front.daytona.errors import BadRequest
 from router.front.daytona.routes import Route
 from router.twins.lane import Verdict
 from router.twins.state import Twin
+from router.wire.asgi import Client
 
 _SAMPLED_DIFFERENCES = 20
 

@@ -16,7 +16,6 @@ from crossfade.upstream import UpstreamFailed
 from router.engine import translate
 from router.engine.call import Call, InFlight, new_id
 from router.engine.classify import classify
-from router.engine.client import BodyTooLarge, Client, ClientGone, Message, Receive, Scope, Send
 from router.engine.forward import Answer, Forward, has_body
 from router.engine.keys import KeyRefused
 from router.engine.lifecycle import ANSWER_LIMIT, Lifecycle
@@ -28,6 +27,7 @@ from router.twins.lane import Verdict
 from router.twins.registry import Registry
 from router.twins.state import Twin
 from router.wire import headers as rules
+from router.wire.asgi import BodyTooLarge, Client, ClientGone, Message, Receive, Scope, Send
 from router.wire.relay import Relayed, pass_on
 
 log = logging.getLogger("crossfade.engine")

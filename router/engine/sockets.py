@@ -1,6 +1,5 @@
 """Websocket calls: bridged to old message by message, or translated where new answers."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,18 +7,18 @@ from dataclasses import dataclass
 from crossfade.operation import OPERATIONS
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRefused, UpstreamRequest, UpstreamSocket
-from router import tasks
 from router.engine import translate
 from router.engine.call import Call
 from router.engine.classify import classify
-from router.engine.client import Receive, Scope, Send
 from router.engine.keys import KeyRefused
 from router.engine.old import OldAddresses
 from router.engine.twincall import TwinCalls
+from router.front.daytona.exchange import race
 from router.front.daytona.sockets import serve_socket
 from router.twins.sides import OneSide
 from router.twins.state import Twin
 from router.wire import headers as rules
+from router.wire.asgi import Receive, Scope, Send
 
 _HANDSHAKE = (b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol")
 
@@ -122,18 +121,8 @@ async def _pump(call: Call, socket: UpstreamSocket, receive: Receive, send: Send
         # 1005 and 1006 stand for "no code" and must not be sent (RFC 6455 §7.4.1).
         await send({"type": "websocket.close", "code": 1000 if code in (1005, 1006) else code, "reason": reason})
 
-    await _first_of(upwards, downwards)
+    await race(_quiet(upwards), _quiet(downwards))
     await socket.close()
-
-
-async def _first_of(*ways: Callable[[], Awaitable[None]]) -> None:
-    running = [tasks.spawn(_quiet(way), name="websocket") for way in ways]
-    try:
-        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _quiet(way: Callable[[], Awaitable[None]]) -> None:

@@ -12,7 +12,6 @@ from crossfade.upstream import Headers
 from router.backends.daytona.decode import outcomes_of
 from router.compare.capture import Capture, digest_of, tee
 from router.engine.call import Call
-from router.engine.client import Send
 from router.engine.forward import Answer
 from router.front.daytona import requests, responses
 from router.front.daytona.dialect import dialect_of
@@ -21,6 +20,7 @@ from router.front.daytona.marks import Stripper
 from router.front.daytona.responses import Asking, Response
 from router.front.daytona.uploads import uploads
 from router.wire import headers as rules
+from router.wire.asgi import Send
 
 Perform = Callable[[Operation], Awaitable[Outcome]]
 ROUTER = (b"X-Crossfade-Origin", b"router")

@@ -16,7 +16,6 @@ from router.engine import translate
 from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.classify import classify
-from router.engine.client import ClientGone, Send
 from router.engine.decide import FILE_TOOLS, Decider
 from router.engine.forward import has_body
 from router.settings import Settings
@@ -28,6 +27,7 @@ from router.twins.paths import inside, normal
 from router.twins.registry import Registry
 from router.twins.sides import Sides
 from router.twins.state import Twin
+from router.wire.asgi import ClientGone, Send
 
 log = logging.getLogger("crossfade.engine")
 Done = Callable[[Call, Verdict], None]

@@ -1,54 +1,38 @@
 """One exchange with a client over ASGI: its body as a stream, the answer sent, and the moment it goes away."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
 from router import tasks
 from router.front.daytona.errors import BadRequest
 from router.front.daytona.responses import Response
+from router.wire.asgi import BodyTooLarge, Client, ClientGone, Message, Receive, Scope, Send
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-
-class ClientGone(Exception):
-    """The client closed its connection before it had its answer."""
+__all__ = ["ClientGone", "Exchange", "Message", "Receive", "Scope", "Send", "race"]
 
 
 class Exchange:
     """One HTTP request and its answer. The body is read once: by `stream` or by `read`."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
+        self._client = Client(receive)
         self._send = send
-        self._body_over = asyncio.Event()
         self.started = False  # the answer's head has left: nothing else can be answered
         self.bytes_out = 0
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    def stream(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises ClientGone when it is cut."""
-        while not self._body_over.is_set():
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self._body_over.set()
-                raise ClientGone
-            if not message.get("more_body", False):
-                self._body_over.set()
-            if chunk := cast(bytes, message.get("body", b"")):
-                yield chunk
+        return self._client.stream()
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises BadRequest (413) past `limit` bytes, ClientGone."""
-        collected = bytearray()
-        async for chunk in self.stream():
-            collected += chunk
-            if len(collected) > limit:
-                raise BadRequest(f"body is larger than {limit} bytes", status=413, code="PAYLOAD_TOO_LARGE")
-        return bytes(collected)
+        try:
+            return await self._client.read(limit)
+        except BodyTooLarge as error:
+            message = f"body is larger than {error.limit} bytes"
+            raise BadRequest(message, status=413, code="PAYLOAD_TOO_LARGE") from None
 
     async def answer(self, response: Response) -> None:
         """Send it. A body that breaks off midway leaves the answer unfinished, so that the client sees it cut."""
@@ -72,14 +56,7 @@ class Exchange:
 
     async def unless_gone(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work, but cancel it and raise ClientGone as soon as the client has gone."""
-        await race(work, self._gone())
-
-    async def _gone(self) -> None:
-        # Only one may receive, so the body comes first.
-        await self._body_over.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        raise ClientGone
+        await self._client.unless_gone(work)
 
 
 async def race(*works: Coroutine[Any, Any, None]) -> None:
