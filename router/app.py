@@ -35,6 +35,7 @@ from router.engine.forward import Forward
 from router.engine.keys import Keys
 from router.engine.lifecycle import Lifecycle
 from router.engine.old import OldAddresses
+from router.engine.onlynew import OnlyNew
 from router.engine.reconcile import Reconciler
 from router.engine.sockets import Sockets
 from router.engine.translate import Translation
@@ -223,7 +224,9 @@ def _wire(
         settings=settings, answers=answers, registry=registry, sides=sides, keeper=keeper, lanes=lanes,
         decider=decider, clock=clock, sampled=sampled,
     )  # fmt: skip
-    lifecycle = Lifecycle(forward, registry, sides, births, keeper, decider, frozenset(settings.mirror.eligible_orgs))
+    only_new = OnlyNew(registry, sides, keeper, keys, settings.listen.public_url)
+    eligible = frozenset(settings.mirror.eligible_orgs)
+    lifecycle = Lifecycle(forward, registry, sides, births, keeper, decider, only_new, eligible)
     reconciler = Reconciler(registry, decider, keeper)
     loop = asyncio.get_running_loop()
 

@@ -180,10 +180,20 @@ class Engine:
         if call.route is not None and rewrites(call.route):
             answer = await call.client.unless_gone(self.forward.fetch(call, body, ANSWER_LIMIT))
             self._learn(call, answer)
-            await self._send(call, send, self._rewritten(call, answer))
+            answer = self._rewritten(call, answer)
+            if call.operation == "sandbox.list":
+                answer = await self._with_only_new(call, answer)
+            await self._send(call, send, answer)
             return
         relayed = await call.client.unless_gone(self._relay(call, body, send))
         call.answered(relayed.status, relayed.bytes_out, first_byte=relayed.started)
+
+    async def _with_only_new(self, call: Call, answer: Answer) -> Answer:
+        asked = await translate.operations(call, b"")
+        arguments = asked[0].arguments if asked else {}
+        first_page = not arguments.get("cursor") and int(arguments.get("page") or 1) == 1
+        labels = arguments.get("labels") or {}
+        return self.lifecycle.only_new.listed(call, answer, labels, first_page=first_page)
 
     async def _relay(self, call: Call, body: bytes | AsyncIterator[bytes] | None, send: "_Started") -> Relayed:
         response = await self.forward.send(call, body)

@@ -49,7 +49,15 @@ class Keys:
             return
         if Origin.OLD not in twin.row.ids:
             raise KeyRefused(status=401, headers=(), body=b"")
-        base, target = self.old.control(f"/api/sandbox/{twin.row.ids[Origin.OLD]}")
+        await self._ask_old(call, f"/api/sandbox/{twin.row.ids[Origin.OLD]}")
+        self.accept(call, twin, now)
+
+    async def known_to_old(self, call: Call) -> None:
+        """Returns when the old origin takes this key at all. Raises KeyRefused, UpstreamFailed."""
+        await self._ask_old(call, "/api/sandbox?limit=1")
+
+    async def _ask_old(self, call: Call, path: str) -> None:
+        base, target = self.old.control(path)
         request = UpstreamRequest(
             origin=Origin.OLD,
             purpose=Purpose.VALIDATE,
@@ -67,4 +75,3 @@ class Keys:
                 headers=tuple(rules.to_client(response.headers, drop=(b"content-length",))),
                 body=body,
             )
-        self.accept(call, twin, now)

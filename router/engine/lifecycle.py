@@ -16,6 +16,7 @@ from router.engine.call import Call
 from router.engine.decide import Decider, Wishes
 from router.engine.forward import Answer, Forward
 from router.engine.keys import digest
+from router.engine.onlynew import OnlyNew
 from router.twins.birth import Births
 from router.twins.keeper import Keeper
 from router.twins.registry import Registry
@@ -37,12 +38,18 @@ class Lifecycle:
     births: Births
     keeper: Keeper
     decider: Decider
+    only_new: OnlyNew
     eligible: frozenset[str]
     organizations: dict[str, str] = field(default_factory=dict)  # key digest -> organisation, as learned from answers
 
     async def create(self, call: Call, body: bytes, operation: Operation | None) -> Answer:
         """Old creates first and fixes the visible id; the follower is made in the background. Raises UpstreamFailed."""
         key = str(uuid.uuid4())
+        owner = digest(call.fields.get(b"authorization", b""))
+        known = self.organizations.get(owner, "")
+        wishes = self.decider.evaluate(self.decider.subject(key, known), {})
+        if operation is not None and wishes.all_complete and self.is_eligible(known):
+            return await self.only_new.create(call, operation, key, known, wishes)
         answer = await self.forward.fetch(call, body, ANSWER_LIMIT)
         if answer.status >= 300 or operation is None:
             call.reason = "old answers creates while it takes part"
@@ -52,7 +59,7 @@ class Lifecycle:
         if not sandbox:
             return answer
         call.sandbox = sandbox
-        call.organization = str(created.get("organizationId") or "")
+        call.organization = self.organizations[owner] = str(created.get("organizationId") or "")
         if toolbox := created.get("toolboxProxyUrl"):
             self.forward.old.learn_object(sandbox, str(toolbox))
         self._born(call, sandbox, key, created, operation)

@@ -1,0 +1,165 @@
+"""Sandboxes that have no old side: made when every tool is complete; our row is the only truth of them (P16)."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome, done, refused
+from crossfade.results import SandboxInfo
+from crossfade.stage import Origin
+from crossfade.twin import FollowerState, TwinRow
+from crossfade.upstream import Purpose
+from router import tasks
+from router.engine.call import Call
+from router.engine.decide import Wishes
+from router.engine.forward import Answer
+from router.engine.keys import Keys, digest
+from router.engine.translate import asking
+from router.front.daytona import objects, responses
+from router.twins.keeper import Keeper
+from router.twins.registry import Registry
+from router.twins.sides import Sides
+from router.twins.state import Twin
+
+_SECONDS = 120.0
+
+
+@dataclass(slots=True)
+class OnlyNew:
+    """Creates and manages sandboxes on new alone. The visible id is the routing key, minted and stored first."""
+
+    registry: Registry
+    sides: Sides
+    keeper: Keeper
+    keys: Keys
+    public_url: str
+
+    async def create(self, call: Call, operation: Operation, key: str, organization: str, wishes: Wishes) -> Answer:
+        """Create on new and answer in Daytona's words. Raises KeyRefused, UpstreamFailed."""
+        owner = digest(call.fields.get(b"authorization", b""))
+        if not any(twin.row.owner == owner for twin in self.registry):
+            await self.keys.known_to_old(call)
+        row = TwinRow(
+            id=key,
+            routing_key=key,
+            seat=Origin.NEW,
+            follower=FollowerState.ABSENT,
+            organization=organization,
+            owner=owner,
+            stages={tool: str(stage) for tool, stage in wishes.stages.items()},
+            nonce=uuid.uuid4().hex,
+            created_at=call.at,
+            held="every tool is complete: there is no old side",
+        )
+        twin = self.registry.add(row)
+        await self.registry.change(twin)
+        metadata = {"crossfade_key": key, "crossfade_nonce": row.nonce, "dt_id": key}
+        asked = replace(operation, arguments={**operation.arguments, "metadata": metadata})
+        outcome = await self.sides.backends[Origin.NEW].perform(asked, Purpose.ANSWER)
+        call.sandbox, call.twin, call.answering = key, twin, str(Origin.NEW)
+        call.reason = "every tool is complete: made on new only"
+        if not outcome.ok or not isinstance(outcome.value, SandboxInfo):
+            await self.registry.remove(twin)
+            return self._answer(call, operation, outcome)
+        info = _info(key, operation.arguments, organization, call)
+        control = objects.sandbox(replace(info, env={}), asking(call, self.public_url).dialect, "")
+        await self.registry.change(twin, ids={Origin.NEW: outcome.value.id}, control=control)
+        return self._answer(call, operation, done(info))
+
+    async def perform(self, call: Call, twin: Twin, operation: Operation) -> Answer:
+        """A control-plane call of such a sandbox. Raises KeyRefused."""
+        await self.keys.check(call, twin, self.sides.clock.monotonic())
+        call.answering = str(Origin.NEW)
+        match operation.name:
+            case "sandbox.get":
+                return await self._described(call, twin, operation)
+            case "sandbox.start" | "sandbox.stop" | "sandbox.archive":
+                outcome = await self._on_new(twin, operation)
+                return (
+                    await self._described(call, twin, operation)
+                    if outcome.ok
+                    else self._answer(call, operation, outcome)
+                )
+            case "sandbox.delete":
+                return await self._delete(call, twin, operation)
+            case "sandbox.labels":
+                labels = {str(name): str(value) for name, value in operation.arguments.get("labels", {}).items()}
+                await self.registry.change(twin, control={**twin.row.control, "labels": labels})
+                return self._answer(call, operation, done(labels))
+            case _:
+                return self._answer(call, operation, await self._on_new(twin, operation))
+
+    def listed(self, call: Call, answer: Answer, labels: Mapping[str, str], *, first_page: bool) -> Answer:
+        """Old's list with the caller's own sandboxes of this kind on its first page, whatever shape the SDK wants."""
+        found = self._mine(call, labels) if first_page and answer.status == 200 else []
+        if not found:
+            return answer
+        value = json.loads(answer.body)
+        if isinstance(value, list):
+            return replace(answer, body=json.dumps([*value, *found], ensure_ascii=False).encode())
+        items = [*value.get("items", ()), *found]
+        merged = {**value, "items": items}
+        if "total" in merged:
+            merged["total"] = int(merged["total"]) + len(found)
+        return replace(answer, body=json.dumps(merged, ensure_ascii=False).encode())
+
+    def _mine(self, call: Call, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        owner = digest(call.fields.get(b"authorization", b""))
+        found = []
+        for twin in self.registry:
+            control = twin.row.control
+            mine = twin.row.owner == owner and Origin.OLD not in twin.row.ids and Origin.NEW in twin.row.ids
+            if mine and labels.items() <= dict(control.get("labels") or {}).items():
+                found.append(self._object(call, twin, str(control.get("state") or "started")))
+        return found
+
+    async def _described(self, call: Call, twin: Twin, operation: Operation) -> Answer:
+        outcome = await self._on_new(twin, Operation(name="sandbox.get"))
+        if not outcome.ok or not isinstance(outcome.value, SandboxInfo):
+            return self._answer(call, operation, outcome)
+        return _json(self._object(call, twin, outcome.value.state))
+
+    def _object(self, call: Call, twin: Twin, state: str) -> dict[str, Any]:
+        who = asking(call, self.public_url)
+        changing = {"state": who.dialect.state(state), "toolboxProxyUrl": objects.toolbox_url(who.public_url)}
+        return {**twin.row.control, **changing}
+
+    async def _delete(self, call: Call, twin: Twin, operation: Operation) -> Answer:
+        await self.keeper.deleting(twin)
+        outcome = await self._on_new(twin, operation)
+        if not outcome.ok and outcome.status != 404:
+            # The tombstone stands: the keeper goes on until it is gone.
+            self.keeper.delete_rest(twin, None)
+            return self._answer(call, operation, outcome)
+        described = self._object(call, twin, "destroyed")
+        tasks.spawn(self.registry.remove(twin), name=f"forget {twin.id}")
+        return _json(described)
+
+    async def _on_new(self, twin: Twin, operation: Operation) -> Outcome:
+        if Origin.NEW not in twin.row.ids:
+            return refused(404, "NOT_FOUND", f"Sandbox with ID or name {twin.id} not found")
+        return await self.sides.perform(twin, Origin.NEW, operation, Purpose.ANSWER, seconds=_SECONDS)
+
+    def _answer(self, call: Call, operation: Operation, outcome: Outcome) -> Answer:
+        response = responses.render(operation, outcome, asking(call, self.public_url))
+        assert isinstance(response.body, bytes)
+        return Answer(status=response.status, headers=response.headers, body=response.body)
+
+
+def _info(key: str, arguments: Mapping[str, Any], organization: str, call: Call) -> SandboxInfo:
+    made = datetime.fromtimestamp(call.at, UTC).isoformat()
+    given = {
+        name: arguments[name]
+        for name in ("snapshot", "target", "public", "env", "labels", "auto_stop_minutes", "auto_archive_minutes")
+        if arguments.get(name) is not None
+    }
+    return SandboxInfo(id=key, state="started", organization=organization, created_at=made, updated_at=made, **given)
+
+
+def _json(value: Any) -> Answer:
+    headers = [(b"content-type", b"application/json; charset=utf-8")]
+    return Answer(status=200, headers=headers, body=json.dumps(value, ensure_ascii=False).encode())
