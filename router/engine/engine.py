@@ -210,6 +210,9 @@ class Engine:
         call.reason = "lifecycle runs on both sides by rule"
         if call.decision and STAGES[call.decision.stage].compared is not Compared.NOTHING:
             call.dropped = "lifecycle is not compared"
+        if Origin.OLD not in twin.row.ids:
+            await self._only_new(call, twin, body, send)
+            return
         if operation == "sandbox.delete":
             answer = await self.lifecycle.delete(call, twin, body)
         elif self.lifecycle.is_transition(operation):
@@ -224,6 +227,14 @@ class Engine:
                 self.twincalls.answers.keys.accept(call, twin, self.twincalls.sides.clock.monotonic())
         self._learn(call, answer)
         await self._send(call, send, self._rewritten(call, answer))
+
+    async def _only_new(self, call: Call, twin: Twin, body: bytes, send: "_Started") -> None:
+        call.reason = "there is no old side"
+        asked = await translate.operations(call, body)
+        if not asked:
+            await self._router_error(call, send, 400, "Bad Request", str(call.unreadable or "not a call we know"))
+            return
+        await self._send(call, send, await self.lifecycle.only_new.perform(call, twin, asked[0]))
 
     def _learn(self, call: Call, answer: Answer) -> None:
         """A sandbox's own toolbox address, before it is replaced by ours."""
