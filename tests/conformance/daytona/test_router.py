@@ -34,3 +34,20 @@ async def test_scenarios_through_the_router_equal_direct_ones(sdk: str, tmp_path
         assert differences(direct, new) == {}
         # It was the new side that answered, or this proves nothing.
         assert len(system.new_tap.calls("answer")) > 100
+
+
+@pytest.mark.sdk
+async def test_scenarios_with_every_tool_complete_need_no_old_side(tmp_path: Path) -> None:
+    async with stack(tmp_path) as system:
+        sdk = "daytona-0.115.0"
+        direct = await asyncio.to_thread(run_scenarios, sdk, f"{system.old.url}/api", KEY)
+        await system.set_flags(dict.fromkeys(ALL_TOOLS, "complete"))
+
+        new = await asyncio.to_thread(run_scenarios, sdk, f"{system.router.url}/api", KEY)
+
+        # Idle intervals have no equivalent on E2B until the keeper emulates them; they are refused, not faked.
+        assert set(differences(direct, new)) == {"interval_set"}
+        created = {
+            each.target for each in system.old_tap.seen if each.method == "POST" and each.target == "/api/sandbox"
+        }
+        assert created == set()
