@@ -208,7 +208,7 @@ def _wire(
         total=settings.mirror.lane_total,
         call_seconds=settings.mirror.call_seconds,
         usable=sides.usable,
-        active=lambda twin: twin.active,
+        active=lambda twin: twin.active or twin.turning_active,
         idle=lane_idle,
     )
     keeper = Keeper(registry, sides, settler, lanes, settings.mirror.settle_seconds)

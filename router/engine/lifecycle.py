@@ -106,18 +106,20 @@ class Lifecycle:
         if not move:
             await self.births.baseline(twin)
         await self.births.make_follower(twin, operation.arguments, move_seat=move)
+        lanes = self.keeper.lanes
         if not twin.joined:
-            self.keeper.lanes.forget(twin, f"no follower: {twin.row.held or twin.row.follower}")
-        else:
-            if twin.seat is Origin.NEW:
-                # What old answered before the move is in both trees by now, and compared with nothing.
-                self.keeper.lanes.forget(twin, "the seat moved at birth")
-                self.keeper.lanes.settled(twin)
-            self.keeper.lanes.hold(twin, False)
-            if move and twin.seat is Origin.NEW:
-                await self.births.baseline(twin)
-            twin.active = wishes.splits(twin.seat)
-            self.keeper.settle_soon(twin)
+            lanes.forget(twin, f"no follower: {twin.row.held or twin.row.follower}")
+            return
+        # Before the lane starts: on a follower that answers file calls nothing may be run.
+        twin.active = wishes.splits(twin.seat)
+        if twin.seat is Origin.NEW:
+            # What old answered before the move is in both trees by now, and compared with nothing.
+            lanes.forget(twin, "the seat moved at birth")
+            lanes.settled(twin)
+        lanes.hold(twin, False)
+        if twin.seat is Origin.NEW:
+            await self.births.baseline(twin)
+        self.keeper.settle_soon(twin)
 
     def is_eligible(self, organization: str) -> bool:
         return "*" in self.eligible or organization in self.eligible

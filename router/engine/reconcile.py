@@ -46,6 +46,7 @@ class Reconciler:
             # Processes of the evidence lane end before the follower answers anything (twins.md P4).
             await self.keeper.before_active(twin)
         twin.active = wanted
+        twin.turning_active = False
 
     async def _pin(self, twin: Twin, stages: Mapping[str, str]) -> None:
         if stages != dict(twin.row.stages):

@@ -156,6 +156,11 @@ class Keeper:
     async def before_active(self, twin: Twin) -> None:
         """A passive follower is about to answer: end the processes the lane left there (I2), then settle."""
         lane = self.lanes.of(twin)
+        twin.turning_active = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.lanes.call_seconds):
+                while lane.running:  # noqa: ASYNC110 - rare, and an event would cost every repeated call
+                    await asyncio.sleep(0.01)
         if lane.tainted:
             for handle in sorted(lane.handles):
                 kind, _, name = handle.partition(":")
