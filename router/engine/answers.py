@@ -22,11 +22,12 @@ from router.twins.admit import Go, How
 from router.twins.paths import normal
 from router.twins.sides import OneSide, Sides
 from router.twins.state import Twin
-from router.wire.asgi import Send
+from router.wire.asgi import Send, limited
 from router.wire.relay import pass_on
 
 Compare = Callable[[Operation, Outcome, Outcome, Origin], Awaitable[Comparison]]
 Outcomes = tuple[Outcome, ...]
+TRANSLATED_BODY_LIMIT = 32 * 1024 * 1024  # of JSON bodies; uploads are streamed
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +78,9 @@ class Answers:
     async def translated(self, call: Call, twin: Twin, send: Send, body: bytes | AsyncIterator[bytes]) -> None:
         """Answered by the seat on new, through the front's own words."""
         started = time.perf_counter()
+        if not isinstance(body, bytes) and call.operation != "fs.upload":
+            body = b"".join([chunk async for chunk in limited(body, TRANSLATED_BODY_LIMIT)])
+            call.operations = await translate.operations(call, body)
         there = OneSide(self.sides, twin, Origin.NEW)
         call.answers = await call.client.unless_gone(self.translation.serve(call, body, there, send))
         call.origin_seconds = time.perf_counter() - started

@@ -16,7 +16,7 @@ from crossfade.upstream import UpstreamFailed
 from router.engine import translate
 from router.engine.call import Call, InFlight, new_id
 from router.engine.classify import classify
-from router.engine.forward import Answer, Forward, has_body
+from router.engine.forward import Answer, Forward, body_size, has_body
 from router.engine.keys import KeyRefused
 from router.engine.lifecycle import ANSWER_LIMIT, Lifecycle
 from router.engine.sockets import Sockets
@@ -173,7 +173,7 @@ class Engine:
         body: bytes | AsyncIterator[bytes] | None = call.client.stream() if has_body(call) else None
         if not has_body(call):
             await call.client.read(0)
-        elif call.operation in BODY_RULES:
+        elif call.operation in BODY_RULES and body_size(call) <= self.body_limit:
             body = await call.client.read(self.body_limit)
             call.operations = await translate.operations(call, body)
         classify(call)
@@ -293,6 +293,8 @@ class Engine:
         self._finish(call, verdict)
 
     def _finish(self, call: Call, verdict: Verdict | None) -> None:
+        if verdict is None and call.decision is not None and call.decision.shadow is not None and not call.dropped:
+            call.dropped = "not answered in full"
         comparison = verdict.comparison if verdict else None
         signatures = self.signatures(call.operation, comparison) if comparison else ()
         record = call.record(verdict, signatures)

@@ -74,3 +74,9 @@ class Forward:
 def has_body(call: Call) -> bool:
     """Whether the request announces a body."""
     return b"transfer-encoding" in call.fields or call.fields.get(b"content-length", b"0") != b"0"
+
+
+def body_size(call: Call) -> int:
+    """The announced length of the body; a body without one counts as small, and is cut off when it is not."""
+    text = call.fields.get(b"content-length", b"0")
+    return int(text) if text.isdigit() else 0

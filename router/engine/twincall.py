@@ -17,7 +17,7 @@ from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.classify import classify
 from router.engine.decide import FILE_TOOLS, Decider
-from router.engine.forward import has_body
+from router.engine.forward import body_size, has_body
 from router.settings import Settings
 from router.twins.admit import Ask, Go, How, admit, finish
 from router.twins.birth import FENCE_SECONDS
@@ -129,10 +129,11 @@ class TwinCalls:
         if not has_body(call):
             return await call.client.read(0)
         if call.operation != "fs.upload":
-            return await call.client.read(self.settings.listen.body_limit_bytes)
-        length = int(call.fields.get(b"content-length", b"-1"))
-        if 0 <= length <= self.settings.mirror.body_limit_bytes:
-            return await call.client.read(length)
+            # A larger one is passed on unread where old answers, and held under a wider limit where it is translated.
+            limit = self.settings.listen.body_limit_bytes
+            return await call.client.read(limit) if body_size(call) <= limit else call.client.stream()
+        if b"content-length" in call.fields and body_size(call) <= self.settings.mirror.body_limit_bytes:
+            return await call.client.read(self.settings.mirror.body_limit_bytes)
         return call.client.stream()
 
     async def wait_for_fence(self, call: Call, twin: Twin, *, process: bool) -> None:

@@ -58,12 +58,7 @@ class Client:
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises BodyTooLarge, ClientGone."""
-        parts: list[bytes] = []
-        async for chunk in self.stream():
-            if self.bytes_in > limit:
-                raise BodyTooLarge(limit)
-            parts.append(chunk)
-        return b"".join(parts)
+        return b"".join([chunk async for chunk in limited(self.stream(), limit)])
 
     async def gone(self) -> None:
         """Returns when the client has gone. Waits for the body's end first: only one may receive."""
@@ -86,6 +81,16 @@ class Client:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
+
+
+async def limited(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """The same bytes. Raises BodyTooLarge past `limit`."""
+    size = 0
+    async for chunk in body:
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(limit)
+        yield chunk
 
 
 class _Failed:
