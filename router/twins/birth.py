@@ -16,6 +16,7 @@ from router.twins.registry import Registry
 from router.twins.settle import SettleFailed, Settler, shell
 from router.twins.sides import Sides
 from router.twins.state import Twin
+from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.birth")
 FENCE_SECONDS = 2.0
@@ -36,6 +37,7 @@ class Births:
 
     async def make_follower(self, twin: Twin, arguments: Mapping[str, Any], *, move_seat: bool) -> None:
         """Create the other side. Any failure leaves the sandbox on its seat, with the reason."""
+        call_id.set("")  # our own work, though a client's create gave rise to it
         try:
             # The durable intent goes first: after a crash the nonce finds what was made (P16).
             await self.registry.change(twin, follower=FollowerState.CREATING)

@@ -19,6 +19,7 @@ from router.twins.registry import Registry
 from router.twins.settle import SettleFailed, Settler, shell
 from router.twins.sides import Sides
 from router.twins.state import Twin
+from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.keeper")
 _NOT_RUNNING = "Is the Sandbox started?"
@@ -55,6 +56,7 @@ class Keeper:
             tasks.spawn(self._fill(twin, path), name=f"fill {twin.id}")
 
     async def _fill(self, twin: Twin, path: str) -> None:
+        call_id.set("")  # our own work, whichever call gave rise to it
         async with self.parallel:
             if self.lanes.busy(twin):
                 return
@@ -62,6 +64,7 @@ class Keeper:
                 await self.settler.path(twin, path)
 
     async def _settle_when_quiet(self, twin: Twin) -> None:
+        call_id.set("")
         again = False
         # Never quiet is no excuse: then the settle runs between calls, and is void where one of them overlaps it.
         patience = _LONGEST_QUIETS[self.lanes.of(twin).synced]
@@ -196,6 +199,7 @@ class Keeper:
         tasks.spawn(self._delete_rest(twin, done), name=f"delete {twin.id}")
 
     async def _delete_rest(self, twin: Twin, done: Origin | None) -> None:
+        call_id.set("")
         attempt = 0
         while not self.stopping:
             left = [Origin(origin) for origin in twin.row.ids if origin != done]

@@ -15,6 +15,7 @@ from crossfade.upstream import Purpose
 from router import tasks
 from router.twins.sides import Sides
 from router.twins.state import OpenCall, Twin
+from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.lane")
 
@@ -247,6 +248,7 @@ class Lanes:
 
     async def _repeat(self, twin: Twin, lane: Lane, evidence: Evidence) -> Verdict:
         there = evidence.answered_by.other
+        call_id.set(evidence.call_id)  # the lane runs in the context of whichever call woke it
         outcomes: list[Outcome] = []
         for operation in evidence.operations:
             sent = _for_other_side(lane, operation)
