@@ -1,0 +1,1 @@
+"""What the router costs: the same calls directly, relayed, and mirrored and compared."""
