@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import tempfile
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +74,7 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def started(directory: Path):  # type: ignore[no-untyped-def]  # a Bench
+async def started(directory: Path) -> AsyncIterator[Bench]:
     """Two embedded backends and a router; one sandbox of old alone, one with a follower that is compared."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
