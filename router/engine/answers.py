@@ -14,6 +14,7 @@ from crossfade.upstream import Purpose, UpstreamFailed
 from router import tasks
 from router.engine import split, translate
 from router.engine.call import Call
+from router.engine.ending import Ending
 from router.engine.forward import Answer, Forward, has_body
 from router.engine.keys import Keys
 from router.engine.translate import Translation
@@ -41,17 +42,20 @@ class Answers:
     compare: Compare
     translation: Translation
 
-    async def by_side(self, call: Call, twin: Twin, go: Go, body: bytes | AsyncIterator[bytes], send: Send) -> bool:
-        """Answer as admitted. True: a write that both sides carried out alike."""
+    async def by_side(
+        self, call: Call, twin: Twin, go: Go, body: bytes | AsyncIterator[bytes], send: Send, ending: Ending
+    ) -> None:
+        """Answer as admitted. The ending learns whether both sides carried out a write alike."""
+        send = ending.before_last(send)
         if go.how is How.SEAT:
             await self.seat(call, twin, body, send)
-            return False
+            return
         await self.keys.check(call, twin, self.sides.clock.monotonic())
         assert isinstance(body, bytes)
         if go.how is How.THROUGH:
-            return await self._through(call, twin, go, body, send)
-        await self._read(call, twin, go, body, send)
-        return False
+            await self._through(call, twin, body, send, ending)
+        else:
+            await self._read(call, twin, go, body, send)
 
     async def seat(self, call: Call, twin: Twin, body: bytes | AsyncIterator[bytes], send: Send) -> None:
         call.answering = str(twin.seat)
@@ -115,7 +119,7 @@ class Answers:
         for path in self._paths(call):
             twin.tokens.pop(path, None)
 
-    async def _through(self, call: Call, twin: Twin, go: Go, body: bytes, send: Send) -> bool:
+    async def _through(self, call: Call, twin: Twin, body: bytes, send: Send, ending: Ending) -> None:
         """A split write: both sides at once. Both alike: the follower's answer; otherwise the seat's."""
         decision = call.decision
         assert decision is not None
@@ -129,6 +133,7 @@ class Answers:
         alike = bool(outcomes_old and outcomes_new) and split.same_class(outcomes_old, outcomes_new)
         answers_new = (twin.seat is Origin.OLD) == alike
         call.answering = str(Origin.NEW if answers_new else Origin.OLD)
+        ending.equal = alike and all(outcome.ok for outcome in outcomes_new)
         if not alike:
             self._fall_back(call, twin, "the two sides did not do the same")
         if answers_new and outcomes_new:
@@ -139,7 +144,6 @@ class Answers:
             raise on_old if isinstance(on_old, Exception) else UpstreamFailed("neither side answered", sent=True)
         call.answers = outcomes_new if answers_new else outcomes_old
         call.other_answers = outcomes_old if answers_new else outcomes_new
-        return alike and all(outcome.ok for outcome in outcomes_new)
 
     async def _old_half(self, call: Call, body: bytes) -> Answer:
         # The follower's half is the answer if both did alike; the seat's is the other half.

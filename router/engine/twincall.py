@@ -17,6 +17,7 @@ from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.classify import classify
 from router.engine.decide import FILE_TOOLS, Decider
+from router.engine.ending import Ending
 from router.engine.forward import body_size, has_body
 from router.settings import Settings
 from router.twins.admit import Ask, Go, How, admit, finish
@@ -63,16 +64,16 @@ class TwinCalls:
             finish(twin, go.call, equal=False)
             go = admit(twin, replace(ask, wish=twin.seat), self.clock.monotonic())
         self._decided(call, twin, ask, go)
-        equal = False
+        ending = Ending(twin, go.call)
         try:
             if go.mark_dirty_first:
                 await self._mark_dirty(twin)
-            equal = await self.answers.by_side(call, twin, go, body, send)
+            await self.answers.by_side(call, twin, go, body, send, ending)
         except ClientGone:
             self._cancelled(call, twin, go)
             raise
         finally:
-            finish(twin, go.call, equal=equal)
+            ending.over()
             self._after(call, twin, ask)
         return self._evidence(call, twin, go, done)
 
