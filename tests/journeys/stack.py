@@ -97,7 +97,9 @@ class Stack:
         return found
 
 
-def settings(directory: Path, old: str, new: str, admin: int, extra: str = "", mirror: str = "") -> str:
+def settings(
+    directory: Path, old: str, new: str, admin: int, extra: str = "", mirror: str = "", settle: float = 0.2
+) -> str:
     """The router's settings file."""
     tools = "".join(f'[tools.{tool}]\nmirror_execute = "always"\n' for tool in (*PROCESS_TOOLS, "lifecycle"))
     return f"""\
@@ -114,7 +116,7 @@ key = "{KEY}"
 templates = {{ "*" = "base" }}
 [mirror]
 eligible_orgs = ["*"]
-settle_seconds = 0.2
+settle_seconds = {settle}
 lane_calls = 1000
 lane_total = 50000
 orphan_grace_seconds = 1
@@ -127,7 +129,7 @@ url = "sqlite:///{directory / "crossfade.db"}"
 
 
 @contextlib.asynccontextmanager
-async def stack(directory: Path, *, extra: str = "", mirror: str = "") -> AsyncIterator[Stack]:
+async def stack(directory: Path, *, extra: str = "", mirror: str = "", settle: float = 0.2) -> AsyncIterator[Stack]:
     """Start everything; end everything."""
     python = await make_sdk_environment(*SDK)
     async with contextlib.AsyncExitStack() as started:
@@ -139,7 +141,7 @@ async def stack(directory: Path, *, extra: str = "", mirror: str = "") -> AsyncI
         new_tap = await started.enter_async_context(Tap(new.url.removeprefix("http://")))
         config = directory / "crossfade.toml"
         admin = _free_port()
-        config.write_text(settings(directory, old_tap.url, new_tap.url, admin, extra, mirror))
+        config.write_text(settings(directory, old_tap.url, new_tap.url, admin, extra, mirror, settle))
         router = await started.enter_async_context(Program("router", ["serve", "--config", str(config)], directory))
         front_tap = await started.enter_async_context(Tap(router.url.removeprefix("http://")))
         url = f"http://127.0.0.1:{admin}"
