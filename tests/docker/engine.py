@@ -1,5 +1,7 @@
 """A Docker engine of our own in a network namespace of its own, and what an image is built from without a registry."""
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -7,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +19,15 @@ from demo.programs import ROOT
 CACHE = ROOT / ".envs" / "image"
 TOOLS = {"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2", "debootstrap": "debootstrap"}
 SOURCES = ("pyproject.toml", "README.md", "crossfade", "policies", "comparators", "reports", "router")
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One test process at a time prepares what all use."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run(*words: str, seconds: float = 300, env: Mapping[str, str] | None = None, give: str = "") -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.programs import ROOT, make_sdk_environment
-from tests.docker.engine import Engine, base_tree, context, why_not
+from tests.docker.engine import Engine, alone, base_tree, context, why_not
 from tests.journeys.stack import SDK
 
 pytestmark = pytest.mark.full
@@ -21,10 +21,11 @@ FLAGS = {"files": "live=50,shadow=50", "shell": "shadow", "upload": "live"}
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine that holds the image."""
-    if reason := why_not():
-        pytest.skip(reason)
-    base = base_tree()
-    sources = context(tmp_path_factory.mktemp("context"))
+    with alone():
+        if reason := why_not():
+            pytest.skip(reason)
+        base = base_tree()
+        sources = context(tmp_path_factory.mktemp("context"))
     with Engine(tmp_path_factory.mktemp("docker")) as engine:
         engine.docker("import", str(base), "debian-python:1")
         index = ("--build-arg", "PIP_NO_INDEX=1", "--build-arg", "PIP_FIND_LINKS=/src/wheelhouse")
