@@ -14,8 +14,8 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from comparators import plain, signature
-from crossfade.comparison import Comparison, Pair
+from comparators import signature
+from crossfade.comparison import Comparison
 from crossfade.errors import SettingsError, Unreachable
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
@@ -26,7 +26,9 @@ from router.admin.app import admin_app
 from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
 from router.compare.capture import captured
+from router.compare.pairing import pair_of
 from router.compare.worker import CompareWorker
+from router.engine import masking
 from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.decide import Decider
@@ -188,10 +190,11 @@ def _wire(
     old = OldAddresses(settings.old.url, upstream)
     sides = Sides(_backends(settings, upstream), clock)
 
+    own_keys = tuple(key for key in (settings.old.key, settings.new.key) if key)
+
     async def compare(operation: Operation, one: Outcome, other: Outcome, answered_by: Origin) -> Comparison:
-        on_old, on_new = (one, other) if answered_by is Origin.OLD else (other, one)
-        name = operation.name
-        return await worker.compare(Pair(operation=name, old=plain(name, on_old), new=plain(name, on_new)))
+        hidden = (*own_keys, *masking.secrets(registry.get(operation.sandbox)))
+        return await worker.compare(pair_of(operation, one, other, answered_by, secrets=hidden))
 
     registry = Registry(rows, clock, settings.mirror.orphan_grace_seconds)
     settler = Settler(sides, settings.mirror.roots)

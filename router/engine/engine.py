@@ -13,7 +13,7 @@ from crossfade.ports import Records
 from crossfade.record import Record
 from crossfade.stage import STAGES, Compared, Origin
 from crossfade.upstream import UpstreamFailed
-from router.engine import translate
+from router.engine import masking, translate
 from router.engine.call import Call, InFlight, new_id
 from router.engine.classify import classify
 from router.engine.forward import Answer, Forward, body_size, has_body
@@ -240,8 +240,11 @@ class Engine:
         """A sandbox's own toolbox address, before it is replaced by ours."""
         if call.operation == "sandbox.get" and answer.status < 300:
             with contextlib.suppress(ValueError, AttributeError):
-                url = json.loads(answer.body).get("toolboxProxyUrl")
-                self.forward.old.learn_object(call.sandbox, str(url or ""))
+                found = json.loads(answer.body)
+                self.forward.old.learn_object(call.sandbox, str(found.get("toolboxProxyUrl") or ""))
+                if call.twin is not None:
+                    # Kept in memory only, so that after a restart it is learned from here.
+                    masking.learn_environment(call.twin, found.get("env"))
 
     def _rewritten(self, call: Call, answer: Answer) -> Answer:
         """Addresses in a control-plane answer become ours."""

@@ -12,6 +12,7 @@ from crossfade.stage import Origin
 from crossfade.twin import FollowerState, TwinRow
 from crossfade.upstream import Purpose
 from router import tasks
+from router.engine import masking
 from router.engine.call import Call
 from router.engine.decide import Decider, Wishes
 from router.engine.forward import Answer, Forward
@@ -86,6 +87,7 @@ class Lifecycle:
             held="made while every tool was off" if wishes.all_off else "",
         )
         twin = self.registry.add(row)
+        masking.learn_environment(twin, operation.arguments.get("env"))
         call.twin = twin
         if wishes.all_off:
             call.reason = "every tool is off: no follower"

@@ -12,7 +12,7 @@ from crossfade.operation import Effect, Operation
 from crossfade.ports import Clock
 from crossfade.stage import PROCESS_GROUP, STAGES, Compared, Origin
 from crossfade.twin import FollowerState
-from router.engine import translate
+from router.engine import masking, translate
 from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.classify import classify
@@ -75,6 +75,7 @@ class TwinCalls:
         finally:
             ending.over()
             self._after(call, twin, ask)
+            masking.learn(twin, call.operations)
         return self._evidence(call, twin, go, done)
 
     async def stream(self, call: Call, twin: Twin, serve: Callable[[Origin], Awaitable[None]]) -> None:
@@ -246,7 +247,8 @@ class TwinCalls:
                 self.lanes.missed(twin)
             return False
         if not call.operations or not call.answers:
-            call.dropped = call.dropped or "answer or body too large to compare"
+            unread = "the request cannot be read" if call.unreadable else "answer or body too large to compare"
+            call.dropped = call.dropped or unread
             if go.call.mutates:
                 self.lanes.missed(twin)
             return False

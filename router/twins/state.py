@@ -61,6 +61,10 @@ class Twin:
     baseline: Counter[str] | None = None  # processes at birth; None: not known, so hot never falls
     last_activity: float = 0.0  # monotonic
     keys: dict[str, float] = field(default_factory=dict)  # digest of an accepted client key -> monotonic, until when
+    environment_secrets: tuple[str, ...] = ()  # values it was made with; in memory only
+    call_secrets: dict[str, None] = field(
+        default_factory=dict
+    )  # values its calls brought, oldest first; in memory only
 
     @property
     def id(self) -> str:
