@@ -85,6 +85,7 @@ class App:
     telemetry: Telemetry
     database: Database
     sides: Sides
+    reconciler: Reconciler
     starting: bool = True
     draining: bool = False
     reasons: list[str] = field(default_factory=list)
@@ -172,6 +173,8 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         stack.push_async_callback(asyncio.to_thread, flags.close)
         app = _wire(settings, database, records, rows, telemetry, upstream, worker, flags)
         await app.registry.load()
+        app.reconciler.restore()
+        app.reconciler.flags_changed()  # they may have, while nobody was here
         await app.keeper.resume()
         yield app
 
@@ -250,7 +253,7 @@ def _wire(
         body_limit=settings.listen.body_limit_bytes,
         extra=translation.extra,
     )
-    app = App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides)
+    app = App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler)
     _gauges(app)
     return app
 

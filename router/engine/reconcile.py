@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from crossfade.stage import STAGES, Stage
 from crossfade.twin import FollowerState
 from router import tasks
-from router.engine.decide import Decider, Wishes
+from router.engine.decide import FILE_TOOLS, Decider, Wishes
 from router.twins.keeper import Keeper
 from router.twins.registry import Registry
 from router.twins.state import Twin
@@ -19,6 +20,14 @@ class Reconciler:
     decider: Decider
     keeper: Keeper
     version: int = -1
+
+    def restore(self) -> None:
+        """At start, before any call: followers that answered before the restart answer after it (by the pins)."""
+        for twin in self.registry:
+            stages = [Stage(pin) for tool in FILE_TOOLS if (pin := twin.row.stages.get(tool)) in list(Stage)]
+            twin.active = twin.joined and any(STAGES[stage].wish is not twin.seat for stage in stages)
+            # What the evidence lane of the process before us left running on a passive follower is not known.
+            self.keeper.lanes.of(twin).tainted = not twin.active
 
     def flags_changed(self) -> None:
         """Call on the event loop. Flags that are merely unknown move nothing."""
