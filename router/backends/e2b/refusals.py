@@ -30,6 +30,16 @@ def is_missing(body: bytes) -> bool:
     return b"not found" in body.lower()
 
 
+# What the system says of a path that no file can have. envd calls it internal, yet it is the caller's doing, and must
+# not look like a provider that fails.
+_ABOUT_THE_PATH = ("file name too long", "not a directory", "too many levels of symbolic links")
+
+
+def _is_about_the_path(message: str) -> bool:
+    low = message.lower()
+    return any(words in low for words in _ABOUT_THE_PATH)
+
+
 def edge_error(status: int, body: bytes) -> Outcome:
     """An error of the edge or of envd's REST, in Daytona's words."""
     try:
@@ -47,6 +57,8 @@ def edge_error(status: int, body: bytes) -> Outcome:
         return refused(status, {400: "BAD_REQUEST", 409: "CONFLICT", 429: "TOO_MANY_REQUESTS"}[status], message)
     if status in (401, 403):
         return refused(502, "BAD_GATEWAY", f"E2B refused our own key or token: {message}")
+    if status == 500 and _is_about_the_path(message):
+        return refused(400, "BAD_REQUEST", message)
     if status >= 500:
         return unknown(f"E2B answered {status}: {message}", status=502)
     return refused(502, "BAD_GATEWAY", f"E2B answered {status}: {message}")
@@ -70,5 +82,7 @@ def refusal(error: ConnectError) -> Outcome:
     status, code = _CODES.get(error.code, (0, ""))
     if not status:
         return unknown(f"envd said {error.code}: {error.message}")
+    if status == 500 and _is_about_the_path(error.message):
+        status, code = 400, "BAD_REQUEST"
     prefix = "not found: " if status == 404 else ""
     return refused(status, code, f"{prefix}{error.message}")
