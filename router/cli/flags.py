@@ -99,6 +99,8 @@ def set_flag(
     version = int(before["version"]) if before else 0  # type: ignore[call-overload]  # checked when it was written
     flag = schema.build(tool, wanted, version=version + 1, seed=seed, targets=targets)
     change = f"{tool}: {_text(_shares(before))} -> {_text(_shares(flag))}"
+    if sandboxes:
+        change += f", and for itself {', '.join(sandboxes)}"
     if dry_run:
         click.echo(f"would change {change}")
         return
