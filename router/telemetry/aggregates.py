@@ -7,7 +7,7 @@ from typing import TypeVar
 from crossfade.comparison import Severity
 from crossfade.record import Record
 from crossfade.stage import TOOLS, Origin, Stage
-from crossfade.upstream import Purpose
+from crossfade.upstream import Purpose, UpstreamRequest
 from router.telemetry.families import Distribution, Family, Kind, Labels
 from router.telemetry.histogram import CALL_BOUNDS, HTTP_BOUNDS, Histogram
 
@@ -19,6 +19,7 @@ _STAGES = frozenset(Stage)
 _SEVERITIES = frozenset(Severity)
 _TOOLS = frozenset(TOOLS)
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"))
+_RESULTS = ("match", *Severity, "limited")
 # Labels come from closed sets, but for these two, which are closed in practice and capped in case they are not.
 _MOST_HTTP_SERIES = 1000
 _MOST_REASONS = 50
@@ -32,10 +33,13 @@ class Aggregates:
         self._mirrored: defaultdict[str, int] = defaultdict(int)
         self._dropped: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._reasons: set[str] = set()
-        self._comparisons: defaultdict[tuple[str, str], int] = defaultdict(int)
+        # From zero: increase() does not see a counter that is 1 when it is first shown, and one difference is an alert.
+        self._comparisons = {(tool, str(result)): 0 for tool in TOOLS for result in _RESULTS}
         self._upstream = {(origin, purpose): 0 for origin in Origin for purpose in Purpose}
         self._http: dict[tuple[str, int], Histogram] = {}
         self._http_rest = Histogram(HTTP_BOUNDS)
+        self._requests: dict[tuple[Origin, Purpose, str, int, str], Histogram] = {}
+        self._requests_rest = Histogram(HTTP_BOUNDS)
         self._durations: dict[tuple[str, str], Histogram] = {}
         self._shadows: dict[str, Histogram] = {}
         self._validations = Histogram(CALL_BOUNDS)
@@ -64,6 +68,11 @@ class Aggregates:
         """One request to an origin."""
         self._upstream[origin, purpose] += 1
 
+    def timed(self, request: UpstreamRequest, status: int, seconds: float, error: str) -> None:
+        """One request to an origin, answered or failed."""
+        key = (request.origin, request.purpose, request.method, status, error)
+        (self._requests.get(key) or self._request_series(key)).add(seconds)
+
     def awaited_shadow(self) -> None:
         """A call of an unsplit sandbox waited for its follower: what must never happen."""
         self._awaited_shadow += 1
@@ -72,6 +81,11 @@ class Aggregates:
         """Everything counted so far."""
         return [
             _histogram("http.server.request.duration", "Calls of clients, arrival to last byte.", self._http_points()),
+            _histogram(
+                "http.client.request.duration",
+                "Requests to origins, to the head of the answer.",
+                self._request_points(),
+            ),
             _counter("crossfade.calls", "Calls of clients.", _labelled(self._calls, *_CALL_LABELS)),
             _histogram(
                 "crossfade.call.duration",
@@ -115,11 +129,36 @@ class Aggregates:
             return self._http_rest
         return self._http.setdefault((record.route, record.status), Histogram(HTTP_BOUNDS))
 
+    def _request_series(self, key: tuple[Origin, Purpose, str, int, str]) -> Histogram:
+        if len(self._requests) >= _MOST_HTTP_SERIES:
+            return self._requests_rest
+        return self._requests.setdefault(key, Histogram(HTTP_BOUNDS))
+
+    def _request_points(self) -> dict[Labels, Distribution]:
+        # The convention wants server.address; E2B's holds the sandbox's id, so the origin stands for it.
+        found: dict[Labels, Distribution] = {}
+        for (origin, purpose, method, status, error), series in list(self._requests.items()):
+            labels = (
+                ("http.request.method", _method(method)),
+                *((("http.response.status_code", str(status)),) if status else ()),
+                *_error_type(error or (str(status) if status >= 400 else "")),
+                ("origin", str(origin)),
+                ("purpose", str(purpose)),
+            )
+            found[labels] = _added(found.get(labels), series.read())
+        if any(self._requests_rest.counts):
+            found[(("http.request.method", "_OTHER"), ("origin", OTHER), ("purpose", OTHER))] = (
+                self._requests_rest.read()
+            )
+        return found
+
     def _http_points(self) -> dict[Labels, Distribution]:
         found: dict[Labels, Distribution] = {}
         for (route, status), series in list(self._http.items()):
             method, _, template = route.partition(" ")
-            labels = _http_labels(method if method in _METHODS else "_OTHER", template, str(status))
+            labels = _http_labels(_method(method), template, str(status))
+            if status >= 500:
+                labels += _error_type(str(status))
             found[labels] = _added(found.get(labels), series.read())
         if any(self._http_rest.counts):
             found[_http_labels("_OTHER", OTHER, OTHER)] = self._http_rest.read()
@@ -145,6 +184,14 @@ def _result(record: Record) -> str:
     if not record.differences:
         return "limited"
     return str(record.severity) if record.severity in _SEVERITIES else str(Severity.CONTENT)
+
+
+def _method(method: str) -> str:
+    return method if method in _METHODS else "_OTHER"
+
+
+def _error_type(error: str) -> Labels:
+    return (("error.type", error),) if error else ()
 
 
 def _http_labels(method: str, template: str, status: str) -> Labels:

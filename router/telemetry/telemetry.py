@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crossfade.record import Record
 from crossfade.stage import Origin
-from crossfade.upstream import Purpose
+from crossfade.upstream import Purpose, UpstreamRequest
 from router.settings import TelemetrySettings
 from router.telemetry.aggregates import Aggregates
 from router.telemetry.exposition import Exposition
@@ -25,7 +25,8 @@ _MOST_GAUGE_SERIES = 200
 class Telemetry:
     """Counts calls, and tells Prometheus and, where an endpoint is set, an OpenTelemetry collector.
 
-    `observe`, `count` and `awaited_shadow` cost microseconds and are for the loop's thread; the rest is for any.
+    `observe`, `count`, `timed` and `awaited_shadow` cost microseconds and are for the loop's thread; the others
+    are for any.
     """
 
     def __init__(self, settings: TelemetrySettings, *, export_seconds: float = 15.0) -> None:
@@ -46,12 +47,19 @@ class Telemetry:
         """Count a request to an origin."""
         self._aggregates.count(origin, purpose)
 
+    def timed(self, request: UpstreamRequest, status: int, seconds: float, error: str) -> None:
+        """Count a request to an origin that was answered (`status`) or not (`error`); what TimedUpstream tells."""
+        self._aggregates.timed(request, status, seconds, error)
+
     def awaited_shadow(self) -> None:
         """Count a call of an unsplit sandbox that waited for its follower: a defect."""
         self._aggregates.awaited_shadow()
 
     def gauge(self, name: str, help: str, read: Read) -> None:
-        """Show what `read` gives, one number or one per labels. It is called on any thread, and must be quick."""
+        """Show what `read` gives, one number or one per labels. It is called on any thread, and must be quick.
+
+        The name is Prometheus' (crossfade_twins); over OTLP it has a dot behind the namespace, as all of ours.
+        """
         if name in self._gauges:
             raise ValueError(f"gauge '{name}' is registered already; give this one another name")
         self._gauges[name] = (help, read)
@@ -66,7 +74,8 @@ class Telemetry:
         found.append(Family(name="crossfade.spans_dropped", help=text, kind=Kind.COUNTER, points={(): dropped}))
         for name, (help, read) in list(self._gauges.items()):
             if (points := self._gauge_points(name, read)) is not None:
-                found.append(Family(name=name, help=help, kind=Kind.GAUGE, points=points))
+                dotted = name.replace("crossfade_", "crossfade.", 1)
+                found.append(Family(name=dotted, help=help, kind=Kind.GAUGE, points=points))
         return found
 
     def exposition(self) -> bytes:

@@ -120,7 +120,7 @@ def test_metrics_arrive_by_their_dotted_names_whole_and_cumulative() -> None:
     assert point.sum == pytest.approx(99.003)
     assert attributes(point)["http.request.method"] == "GET"
     assert found["crossfade.awaited_shadow_calls"].sum.data_points[0].as_int == 0
-    assert attributes(found["crossfade_twins"].gauge.data_points[0]) == {"seat": "old"}
+    assert attributes(found["crossfade.twins"].gauge.data_points[0]) == {"seat": "old"}
     assert all(SANDBOX not in str(metric) for metric in found.values())
 
 

@@ -15,6 +15,7 @@ from router.settings import TelemetrySettings
 from router.telemetry import Telemetry
 from tests.telemetry.telemetry_examples import SANDBOX, record, samples, value
 
+SERVED = "http_server_request_duration_seconds_count"
 DIFFERENCE = Difference(path="mode", change=Change.VALUE, severity=Severity.CONTENT)
 
 
@@ -85,7 +86,23 @@ def test_a_call_not_compared_counts_as_dropped_for_the_part_before_the_colon(tel
 
     text = telemetry.exposition()
     assert value(text, "crossfade_dropped_total", tool="files", reason="no follower") == 1
-    assert not any(name == "crossfade_comparisons_total" for name, _ in samples(text))
+    assert not any(count for (name, _), count in samples(text).items() if name == "crossfade_comparisons_total")
+
+
+def test_comparisons_are_shown_from_zero_so_that_the_first_difference_is_a_rise(telemetry: Telemetry) -> None:
+    text = telemetry.exposition()
+
+    for tool in TOOLS:
+        for result in ("match", "cosmetic", "content", "contract", "limited"):
+            assert value(text, "crossfade_comparisons_total", tool=tool, result=result) == 0
+
+
+def test_a_server_error_names_its_type_and_a_refusal_does_not(telemetry: Telemetry) -> None:
+    telemetry.observe(record(status=502))
+    telemetry.observe(record(status=404))
+
+    labels = [dict(found) for name, found in samples(telemetry.exposition()) if name == SERVED]
+    assert {each["http_response_status_code"]: each.get("error_type") for each in labels} == {"502": "502", "404": None}
 
 
 def test_waits_for_the_seat_are_measured_only_where_there_are_any(telemetry: Telemetry) -> None:
@@ -131,7 +148,7 @@ def test_labels_stay_few_whatever_records_hold(telemetry: Telemetry) -> None:
         )
 
     found = samples(telemetry.exposition())
-    labels = [labels for name, labels in found if name == "http_server_request_duration_seconds_count"]
+    labels = [labels for name, labels in found if name == SERVED]
     assert len(labels) <= 1001
     assert {dict(each)["http_request_method"] for each in labels} == {"_OTHER"}
     assert sum(1 for name, _ in found if name == "crossfade_dropped_total") == 51
@@ -139,8 +156,7 @@ def test_labels_stay_few_whatever_records_hold(telemetry: Telemetry) -> None:
         {"tool": "other", "stage": "other", "answering": "other", "wish": "other"}
     ]
     assert found["crossfade_comparisons_total", frozenset({("tool", "other"), ("result", "content")})] == 3000
-    counted = sum(count for (name, _), count in found.items() if name == "http_server_request_duration_seconds_count")
-    assert counted == 3000
+    assert sum(count for (name, _), count in found.items() if name == SERVED) == 3000
 
 
 def test_no_id_of_a_sandbox_is_a_label(telemetry: Telemetry) -> None:
