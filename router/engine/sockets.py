@@ -18,7 +18,7 @@ from router.front.daytona.sockets import serve_socket
 from router.twins.sides import OneSide
 from router.twins.state import Twin
 from router.wire import headers as rules
-from router.wire.asgi import Receive, Scope, Send
+from router.wire.asgi import Message, Receive, Scope, Send
 
 _HANDSHAKE = (b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol")
 
@@ -35,6 +35,7 @@ class Sockets:
     async def serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         """One websocket, from handshake to close."""
         call.client.no_body()
+        send = self._naming(call, send)
         call.operations = await translate.operations(call, b"") if call.operation in OPERATIONS else ()
         classify(call)
         if call.twin is None or not call.operations:
@@ -45,6 +46,17 @@ class Sockets:
             await self._bridge(call, scope, receive, send)
             return
         await self.twincalls.stream(call, call.twin, lambda side: self._on(side, call, scope, receive, send))
+
+    def _naming(self, call: Call, send: Send) -> Send:
+        """A send whose handshake answer names the call, as every other answer does."""
+        extra = self.twincalls.answers.translation.extra(call)
+
+        async def sending(message: Message) -> None:
+            if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+                message["headers"] = [*message.get("headers", ()), *extra]
+            await send(message)
+
+        return sending
 
     async def _on(self, side: Origin, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         twin = call.twin

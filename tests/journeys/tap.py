@@ -4,7 +4,10 @@ It parses what goes by and changes nothing, so its counts owe nothing to the pro
 """
 
 import asyncio
-from collections import Counter
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -12,15 +15,18 @@ from typing import Self
 import httptools
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
     """One request that arrived."""
 
     method: str
     target: str
     purpose: str  # X-Crossfade-Purpose, "answer" without one
-    call: str  # X-Crossfade-Call
+    call: str  # X-Crossfade-Call of the request, or of its answer where a client asked
     tool: str  # X-Crossfade-Tool
+    upgrade: bool  # a websocket handshake
+    at: float  # monotonic
+    status: int = 0  # of the answer; 0: none yet
 
 
 @dataclass(eq=False)
@@ -79,9 +85,10 @@ class Tap:
             self._tasks.discard(task)
             return
         try:
-            parser = _Requests(self.seen)
-            up = asyncio.create_task(self._copy(reader, there_writer, parser))
-            down = asyncio.create_task(self._copy(there_reader, writer, None))
+            requests = _Requests(self.seen)
+            answers = _Answers(requests)
+            up = asyncio.create_task(self._up(reader, there_writer, requests))
+            down = asyncio.create_task(self._down(there_reader, writer, answers))
             try:
                 await asyncio.wait({up, down}, return_when=asyncio.ALL_COMPLETED)
             finally:
@@ -92,28 +99,38 @@ class Tap:
             there_writer.close()
             self._tasks.discard(task)
 
-    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, parser: "_Requests | None") -> None:
-        try:
+    async def _up(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, requests: "_Requests") -> None:
+        with _ending(sink):
             while data := await source.read(262_144):
-                if parser is not None:
-                    self.bytes_up += len(data)
-                    parser.feed(data)
-                else:
-                    self.bytes_down += len(data)
-                    while self.hung:
-                        await asyncio.sleep(0.02)
-                    if self.delay_seconds:
-                        await asyncio.sleep(self.delay_seconds)
+                self.bytes_up += len(data)
+                requests.feed(data)
                 sink.write(data)
                 await sink.drain()
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            if not sink.is_closing():
-                try:
-                    sink.write_eof()
-                except (OSError, RuntimeError):
-                    pass
+
+    async def _down(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: "_Answers") -> None:
+        with _ending(sink):
+            while data := await source.read(262_144):
+                self.bytes_down += len(data)
+                while self.hung:
+                    await asyncio.sleep(0.02)
+                if self.delay_seconds:
+                    await asyncio.sleep(self.delay_seconds)
+                answers.feed(data)
+                sink.write(data)
+                await sink.drain()
+
+
+@contextlib.contextmanager
+def _ending(sink: asyncio.StreamWriter) -> Iterator[None]:
+    """Pass the end of one direction on, however it came."""
+    try:
+        yield
+    except (ConnectionError, asyncio.CancelledError):
+        pass
+    finally:
+        if not sink.is_closing():
+            with contextlib.suppress(OSError, RuntimeError):
+                sink.write_eof()
 
 
 class _Requests:
@@ -122,6 +139,7 @@ class _Requests:
     def __init__(self, seen: list[Seen]) -> None:
         self.seen = seen
         self.parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
+        self.unanswered: deque[Seen] = deque()
         self.target = b""
         self.fields: dict[bytes, bytes] = {}
 
@@ -144,12 +162,47 @@ class _Requests:
 
     def on_headers_complete(self) -> None:
         assert self.parser is not None
-        self.seen.append(
-            Seen(
-                method=self.parser.get_method().decode(),
-                target=self.target.decode("latin-1"),
-                purpose=self.fields.get(b"x-crossfade-purpose", b"answer").decode(),
-                call=self.fields.get(b"x-crossfade-call", b"").decode(),
-                tool=self.fields.get(b"x-crossfade-tool", b"").decode(),
-            )
+        seen = Seen(
+            method=self.parser.get_method().decode(),
+            target=self.target.decode("latin-1"),
+            purpose=self.fields.get(b"x-crossfade-purpose", b"answer").decode(),
+            call=self.fields.get(b"x-crossfade-call", b"").decode(),
+            tool=self.fields.get(b"x-crossfade-tool", b"").decode(),
+            upgrade=b"upgrade" in self.fields,
+            at=time.monotonic(),
         )
+        self.seen.append(seen)
+        self.unanswered.append(seen)
+
+
+class _Answers:
+    """Reads answer heads in a byte stream and notes them with their requests; nobody here asks HEAD."""
+
+    def __init__(self, requests: _Requests) -> None:
+        self.requests = requests
+        self.parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self.call = b""
+
+    def feed(self, data: bytes) -> None:
+        if self.parser is None:
+            return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.parser = None
+
+    def on_message_begin(self) -> None:
+        self.call = b""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"x-crossfade-call":
+            self.call = value
+
+    def on_headers_complete(self) -> None:
+        assert self.parser is not None
+        status = self.parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            return
+        seen = self.requests.unanswered.popleft()
+        seen.status = status
+        seen.call = seen.call or self.call.decode()
