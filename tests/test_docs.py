@@ -11,18 +11,20 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from crossfade.stage import STAGES, TOOLS, Origin
-from crossfade.upstream import Purpose
+from crossfade.upstream import Purpose, UpstreamRequest
 from policies.promotion import Word
 from router.settings import SECTIONS, TelemetrySettings, ToolSettings
-from router.telemetry import Telemetry
+from router.telemetry import Telemetry, spans
 from tests.reading import PAGES, ROOT, fenced, find, headings, inline, parse, rows, words
 from tests.telemetry.telemetry_examples import record
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OPERATIONS = ROOT / "docs" / "operations.md"
 TABLES = {**{name: kind for name, (_, kind) in SECTIONS.items()}, "tools.NAME": ToolSettings}
+REQUEST = UpstreamRequest(origin=Origin.NEW, purpose=Purpose.MIRROR, method="GET", base="http://new", target="/")
 COMMANDS = [(page, line) for page in PAGES for line in fenced(page) if line.startswith("crossfade ")]
 
 
@@ -114,6 +116,39 @@ def test_every_metric_and_label_that_is_drawn_or_alerts_is_exposed(expression: s
     assert used <= names, used - names
     assert (selected | grouped) - {"job"} <= labels, selected | grouped
     assert used or expression.startswith("up{")
+
+
+def test_every_metric_is_documented_with_its_type_and_labels_and_nothing_else_is() -> None:
+    page = rows((ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").partition("\n## Spans\n")[0])
+    wiring = (ROOT / "router" / "app.py").read_text(encoding="utf-8")
+    telemetry = Telemetry(TelemetrySettings())
+    for status in (200, 502):
+        telemetry.observe(record(status=status, dropped="lane full"))
+        telemetry.timed(REQUEST, status, 0.1, "")
+    expected: dict[str, tuple[str, set[str]]] = {}
+    for name in re.findall(r'gauge\(\s*"(\w+)"', wiring):
+        telemetry.gauge(name, "Read elsewhere.", lambda: 1)
+    for family in text_string_to_metric_families(telemetry.exposition().decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        expected[name] = (family.type, {label for each in family.samples for label in each.labels} - {"le"})
+
+    documented = {name: (cells[0], set(cells[1].split(", ")) - {"–"}) for name, cells in page.items()}
+    wired = {"crossfade_twins", "crossfade_breaker_open"}  # their labels are made in app.py
+    assert {name: kind for name, (kind, _) in documented.items()} == {
+        name: kind for name, (kind, _) in expected.items()
+    }
+    assert {name: labels for name, (_, labels) in documented.items() if name not in wired} == {
+        name: labels for name, (_, labels) in expected.items() if name not in wired
+    }
+
+
+def test_every_attribute_of_a_span_is_documented_and_nothing_else_is() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").partition("\n## Spans\n")[2]
+    full = record(
+        status=502, bucket=7, validation_seconds=0.1, dropped="lane full", severity="content", signatures=("a",)
+    )
+
+    assert set(re.findall(r"`((?:crossfade|http|error)\.[\w.]+)`", text)) == set(spans.attributes(full))
 
 
 def test_metrics_named_in_the_runbook_are_exposed() -> None:

@@ -11,7 +11,10 @@ from tests.reading import ROOT
 CODE = ("crossfade", "policies", "comparators", "reports", "router", "shim", "demo", "bench")
 PUBLIC = (
     *("README.md", "CHANGELOG.md", "Makefile", "docker/Dockerfile", "docker/compose.yaml"),
-    *(f"docs/{name}.md" for name in ("architecture", "words", "operations", "settings", "decisions/0000-template")),
+    *(
+        f"docs/{name}.md"
+        for name in ("architecture", "words", "operations", "settings", "metrics", "decisions/0000-template")
+    ),
 )
 MOST_LINES = 400
 MEDIAN_LINES = 150

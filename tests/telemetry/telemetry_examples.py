@@ -63,6 +63,7 @@ class Collector:
         self.status = 200
         self.traces: list[ExportTraceServiceRequest] = []
         self.metrics: list[ExportMetricsServiceRequest] = []
+        self.headers: dict[str, str] = {}
 
     @property
     def spans(self) -> list[Any]:
@@ -102,6 +103,7 @@ def collecting() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
+            collector.headers = dict(self.headers)
             if collector.status == 200:
                 collector.take(self.path, body)
             self.send_response(collector.status)

@@ -175,6 +175,16 @@ def test_a_collector_that_is_down_does_not_hold_a_shutdown() -> None:
     assert time.monotonic() - started < 8
 
 
+def test_a_collector_that_wants_a_key_gets_it_from_opentelemetrys_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20key-1")
+    with collecting() as collector:
+        telemetry = Telemetry(settings(collector.url))
+        telemetry.observe(record())
+        telemetry.close()
+
+        assert collector.headers["authorization"] == "Bearer key-1"
+
+
 def test_a_span_carries_no_payload_and_no_key() -> None:
     with collecting() as collector:
         telemetry = Telemetry(settings(collector.url))
