@@ -1,6 +1,7 @@
 """A sick follower and sick flags: clients notice nothing, sandboxes do not move."""
 
 import asyncio
+import json
 import sqlite3
 import time
 from pathlib import Path
@@ -88,8 +89,8 @@ async def _origins(system: Stack, client: httpx2.AsyncClient, sandboxes: list[st
         calls[answer.headers["x-crossfade-call"]] = sandbox
     await asyncio.sleep(1.2)  # records are written in batches of half a second
     with sqlite3.connect(system.directory / "crossfade.db") as connection:
-        rows = dict(connection.execute("select id, answering from records").fetchall())
-    return {sandbox: rows[call] for call, sandbox in calls.items()}
+        rows = dict(connection.execute("select id, body from records").fetchall())
+    return {sandbox: str(json.loads(rows[call])["answering"]) for call, sandbox in calls.items()}
 
 
 async def test_broken_flags_and_a_restart_move_no_sandbox(tmp_path: Path) -> None:
