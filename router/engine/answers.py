@@ -50,6 +50,8 @@ class Answers:
         if go.how is How.SEAT:
             await self.seat(call, twin, body, send)
             return
+        if tasks.answering.get() is twin:
+            self.sides.awaited()  # admitted to its follower though nothing of it is split
         await self.keys.check(call, twin, self.sides.clock.monotonic())
         assert isinstance(body, bytes)
         if go.how is How.THROUGH:
@@ -159,8 +161,8 @@ class Answers:
         self, twin: Twin, old: Coroutine[Any, Any, Answer], new: Coroutine[Any, Any, Outcomes]
     ) -> tuple[Answer | Exception | None, Outcomes | Exception | None]:
         """Both halves at once: the seat's for as long as it takes, the follower's within the patience."""
-        on_old = tasks.spawn(_caught(old), name="old half")
-        on_new = tasks.spawn(_caught(new), name="new half")
+        on_old = tasks.spawn(_caught(old), name="old half", awaited=True)
+        on_new = tasks.spawn(_caught(new), name="new half", awaited=True)
         seat, follower = (on_old, on_new) if twin.seat is Origin.OLD else (on_new, on_old)
         try:
             await asyncio.wait({seat, follower}, timeout=self.settings.mirror.patience_seconds)

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crossfade.comparison import Comparison, Difference
 from crossfade.decision import Decision
@@ -133,9 +133,6 @@ def _capped(comparison: Comparison | None) -> tuple[Difference, ...]:
 
 @dataclass(slots=True)
 class InFlight:
-    """Calls under way, so that a shutdown can wait for them; and waits for shadow work, of which there are none."""
+    """Calls under way."""
 
     calls: int = 0
-    sockets: int = 0
-    awaited_shadow: int = 0
-    by_kind: dict[str, int] = field(default_factory=dict)

@@ -34,10 +34,13 @@ async def read(
     follower = twin.seat.other
     started = time.perf_counter()
     asked = [
-        tasks.spawn(sides.perform(twin, follower, each, Purpose.ANSWER), name="follower's half") for each in operations
+        tasks.spawn(sides.perform(twin, follower, each, Purpose.ANSWER), name="follower's half", awaited=True)
+        for each in operations
     ]
     proofs = [
-        tasks.spawn(sides.perform(twin, twin.seat, _proof(each, how), Purpose.VALIDATE), name="seat's half")
+        tasks.spawn(
+            sides.perform(twin, twin.seat, _proof(each, how), Purpose.VALIDATE), name="seat's half", awaited=True
+        )
         for each in operations
         if how is not How.CLEAN
     ]

@@ -12,6 +12,7 @@ from crossfade.operation import Effect, Operation
 from crossfade.ports import Clock
 from crossfade.stage import PROCESS_GROUP, STAGES, Compared, Origin
 from crossfade.twin import FollowerState
+from router import tasks
 from router.engine import masking, translate
 from router.engine.answers import Answers
 from router.engine.call import Call
@@ -63,6 +64,7 @@ class TwinCalls:
             # The breaker of the follower's origin is open: as if it were not joined.
             finish(twin, go.call, equal=False)
             go = admit(twin, replace(ask, wish=twin.seat), self.clock.monotonic())
+        tasks.answering.set(None if twin.active else twin)
         self._decided(call, twin, ask, go)
         ending = Ending(twin, go.call)
         try:

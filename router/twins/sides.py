@@ -1,7 +1,7 @@
 """The two sides of twins: each origin's backend, addressed by the twin instead of by its own sandbox id."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from crossfade.operation import Operation
@@ -10,6 +10,7 @@ from crossfade.ports import Backend, Channel, Clock
 from crossfade.results import Content
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
+from router import tasks
 from router.twins.breaker import Breaker
 from router.twins.state import Twin
 
@@ -21,6 +22,7 @@ class Sides:
     backends: Mapping[Origin, Backend]
     clock: Clock
     breakers: dict[Origin, Breaker] = field(default_factory=dict)
+    awaited: Callable[[], None] = lambda: None  # hears of an unsplit sandbox's call that waits for its follower
 
     def __post_init__(self) -> None:
         self.breakers.update({origin: Breaker(self.clock) for origin in self.backends if origin not in self.breakers})
@@ -36,6 +38,7 @@ class Sides:
         there = twin.row.ids.get(origin)
         if not there:
             return refused(404, "NOT_FOUND", f"sandbox {twin.id} has no {origin} side")
+        self._watch(twin, origin)
         started = self.clock.monotonic()
         try:
             async with asyncio.timeout(seconds):
@@ -50,7 +53,12 @@ class Sides:
         there = twin.row.ids.get(origin)
         if not there:
             return refused(404, "NOT_FOUND", f"sandbox {twin.id} has no {origin} side")
+        self._watch(twin, origin)
         return await self.backends[origin].open(replace(operation, sandbox=there), purpose)
+
+    def _watch(self, twin: Twin, origin: Origin) -> None:
+        if origin is not twin.seat and tasks.answering.get() is twin:
+            self.awaited()
 
 
 @dataclass(frozen=True, slots=True)

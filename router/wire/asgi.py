@@ -68,7 +68,7 @@ class Client:
 
     async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work, but cancel it and raise ClientGone as soon as the client has gone."""
-        task = tasks.spawn(_quietly(work), name="call")
+        task = tasks.spawn(_quietly(work), name="call", awaited=True)
         watch = tasks.spawn(self.gone(), name="client watch")
         try:
             await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
