@@ -139,6 +139,7 @@ async def _stop(app: App, api: uvicorn.Server, admin: uvicorn.Server, serving: l
         async with asyncio.timeout(app.settings.listen.drain_seconds):
             await asyncio.shield(serving[0])
     api.force_exit = True
+    await app.lanes.stop(min(5.0, app.settings.listen.drain_seconds))
     await app.keeper.drain(min(10.0, app.settings.listen.drain_seconds))
     admin.should_exit = True
     await asyncio.wait(serving, timeout=5)
@@ -191,7 +192,7 @@ def _wire(
 ) -> App:
     clock = SystemClock()
     old = OldAddresses(settings.old.url, upstream)
-    sides = Sides(_backends(settings, upstream), clock)
+    sides = Sides(_backends(settings, upstream), clock, awaited=telemetry.awaited_shadow)
 
     own_keys = tuple(key for key in (settings.old.key, settings.new.key) if key)
 

@@ -1,5 +1,6 @@
 """The path of one call (design §2): route, classify, decide, admit, answer; evidence and record come after."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -13,6 +14,7 @@ from crossfade.ports import Records
 from crossfade.record import Record
 from crossfade.stage import STAGES, Compared, Origin
 from crossfade.upstream import UpstreamFailed
+from router import tasks
 from router.engine import masking, translate
 from router.engine.call import Call, InFlight, new_id
 from router.engine.classify import classify
@@ -88,6 +90,7 @@ class Engine:
         if call.route is not None and call.route.sandbox:
             call.sandbox = call.route.sandbox
             call.twin = self.registry.get(call.route.sandbox)
+            tasks.answering.set(None if call.twin is None or call.twin.active else call.twin)
         return call
 
     async def _http(self, call: Call, scope: Scope, send: Send) -> None:
@@ -115,6 +118,12 @@ class Engine:
         except UpstreamFailed as error:
             await self._upstream_failed(call, started, error)
             self._finish(call, None)
+        except asyncio.CancelledError:
+            # Cut off at the end of a shutdown's patience.
+            call.answered(started.status, 0)
+            call.fate, call.reason = "unknown", "router stopped"
+            self._finish(call, None)
+            raise
         except Exception:
             log.exception("call failed", extra={"call": call.id, "operation": call.operation})
             await self._broken(call, started)

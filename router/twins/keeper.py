@@ -77,7 +77,8 @@ class Keeper:
                     twin.unusable_until - now,
                     twin.suspended_until - now,
                 )
-                if wait <= 0 and not self.lanes.busy(twin):
+                failing = self.sides.breakers[twin.seat.other].open
+                if wait <= 0 and not failing and not self.lanes.busy(twin):
                     break
                 await asyncio.sleep(max(wait, 0.05))
                 if not self._alive(twin):

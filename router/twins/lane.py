@@ -1,5 +1,7 @@
 """The evidence lane: calls repeated on the other side only to be compared. Bounded; what it drops is counted."""
 
+import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -45,6 +47,7 @@ class Evidence:
     call_id: str = ""
 
 
+_STOPPED = "router stopped"
 _HANDLE_LIFE = ("session.create", "session.delete", "pty.create", "pty.delete")
 Compare = Callable[[Operation, Outcome, Outcome, Origin], Awaitable[Comparison]]
 Capture = Callable[[Outcome], Awaitable[Outcome]]
@@ -57,6 +60,8 @@ class Lane:
     waiting: deque[Evidence] = field(default_factory=deque)
     synced: bool = False
     running: bool = False
+    task: "asyncio.Task[None] | None" = None
+    sent: bool = False  # the other side was sent something of the call at the lane's head
     settling: bool = False
     handles: set[str] = field(default_factory=set)  # sessions and PTYs that exist on the follower too
     commands: dict[tuple[str, str], tuple[str, bool]] = field(
@@ -81,6 +86,8 @@ class Lanes:
     idle: Callable[[Twin], None]  # called when a lane has emptied
     lanes: dict[str, Lane] = field(default_factory=dict)
     waiting: int = 0
+    stopped: bool = False
+    pairing: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def of(self, twin: Twin) -> Lane:
         return self.lanes.setdefault(twin.id, Lane())
@@ -108,7 +115,9 @@ class Lanes:
         done: Callable[[Verdict], None],
     ) -> None:
         """Hold together what both sides have done already (a split write). Off the answering path, like the lane."""
-        tasks.spawn(self._pair(operations, answers, others, done), name="compare a split write")
+        task = tasks.spawn(self._pair(operations, answers, others, done), name="compare a split write")
+        self.pairing.add(task)
+        task.add_done_callback(self.pairing.discard)
 
     async def _pair(
         self,
@@ -163,7 +172,26 @@ class Lanes:
             self.waiting -= 1
             self._drop(lane, lane.waiting.popleft(), reason)
 
+    async def stop(self, seconds: float) -> None:
+        """Let lanes empty for that long, then drop what is left, counted: no answered call goes without its record."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.pairing or any(lane.running or lane.waiting for lane in self.lanes.values()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        self.stopped = True
+        running = [lane.task for lane in self.lanes.values() if lane.running and lane.task is not None]
+        running += self.pairing
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for lane in self.lanes.values():
+            while lane.waiting:
+                self.waiting -= 1
+                self._drop(lane, lane.waiting.popleft(), _STOPPED)
+
     def _refusal(self, twin: Twin, lane: Lane, evidence: Evidence) -> str:
+        if self.stopped:
+            return _STOPPED
         if self.waiting >= self.total:
             return "all lanes full"
         if len(lane.waiting) >= self.per_twin:
@@ -183,7 +211,7 @@ class Lanes:
     def _start(self, twin: Twin, lane: Lane) -> None:
         if not lane.running and not lane.settling and lane.waiting:
             lane.running = True
-            tasks.spawn(self._run(twin, lane), name=f"evidence lane {twin.id}")
+            lane.task = tasks.spawn(self._run(twin, lane), name=f"evidence lane {twin.id}")
 
     async def _run(self, twin: Twin, lane: Lane) -> None:
         try:
@@ -201,12 +229,17 @@ class Lanes:
         if reason:
             self._drop(lane, evidence, reason)
             return
-        verdict = Verdict(dropped="our own failure")
+        verdict = Verdict()
+        lane.sent = False
         try:
             verdict = await self._repeat(twin, lane, evidence)
+        except asyncio.CancelledError:
+            verdict = Verdict(dropped=_STOPPED, mirrored=lane.sent)
+            raise
         except Exception:
             # A defect of ours on the shadow side: logged once, counted, and no client hears of it.
             log.exception("mirrored call failed", extra={"call": evidence.call_id})
+            verdict = Verdict(dropped="our own failure", mirrored=lane.sent)
             lane.synced = False
         finally:
             evidence.done(verdict)
@@ -252,6 +285,7 @@ class Lanes:
         outcomes: list[Outcome] = []
         for operation in evidence.operations:
             sent = _for_other_side(lane, operation)
+            lane.sent = True
             outcome = await self.sides.perform(twin, there, sent, Purpose.MIRROR, seconds=self.call_seconds)
             outcomes.append(await self.capture(outcome))
         if evidence.operations[0].kind.effect is Effect.EXECUTE:

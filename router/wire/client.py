@@ -33,11 +33,8 @@ Count = Callable[[Origin, Purpose], None]
 class HttpUpstream:
     """Keep-alive connections to any number of origins. `count` hears of every request whose head was sent."""
 
-    def __init__(
-        self, *, count: Count | None = None, connections: int = 1000, idle_close_seconds: float = 15.0
-    ) -> None:
+    def __init__(self, *, count: Count | None = None, idle_close_seconds: float = 15.0) -> None:
         self._count = count
-        self._connections = connections
         self._idle_close_seconds = idle_close_seconds
         self._session: aiohttp.ClientSession | None = None
 
@@ -45,8 +42,9 @@ class HttpUpstream:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(self._head_sent)
         self._session = aiohttp.ClientSession(
-            # Idle connections go before the origin's own idle timeout, or a request would meet a closing one.
-            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=self._idle_close_seconds),
+            # Idle connections go before the origin's own idle timeout, or a request would meet a closing one. No limit:
+            # one that origins share would let an origin that hangs take the other's connections.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._idle_close_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
