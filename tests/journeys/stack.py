@@ -98,9 +98,17 @@ class Stack:
 
 
 def settings(
-    directory: Path, old: str, new: str, admin: int, extra: str = "", mirror: str = "", settle: float = 0.2
+    directory: Path,
+    old: str,
+    new: str,
+    admin: int,
+    extra: str = "",
+    mirror: Mapping[str, float] | None = None,
+    settle: float = 0.2,
 ) -> str:
     """The router's settings file."""
+    numbers = {"settle_seconds": settle, "lane_calls": 1000, "lane_total": 50000, "orphan_grace_seconds": 1}
+    numbers |= mirror or {}
     tools = "".join(f'[tools.{tool}]\nmirror_execute = "always"\n' for tool in (*PROCESS_TOOLS, "lifecycle"))
     return f"""\
 [listen]
@@ -116,11 +124,7 @@ key = "{KEY}"
 templates = {{ "*" = "base" }}
 [mirror]
 eligible_orgs = ["*"]
-settle_seconds = {settle}
-lane_calls = 1000
-lane_total = 50000
-orphan_grace_seconds = 1
-{mirror}
+{"".join(f"{name} = {value}{chr(10)}" for name, value in numbers.items())}
 {tools}
 [store]
 url = "sqlite:///{directory / "crossfade.db"}"
@@ -129,7 +133,9 @@ url = "sqlite:///{directory / "crossfade.db"}"
 
 
 @contextlib.asynccontextmanager
-async def stack(directory: Path, *, extra: str = "", mirror: str = "", settle: float = 0.2) -> AsyncIterator[Stack]:
+async def stack(
+    directory: Path, *, extra: str = "", mirror: Mapping[str, float] | None = None, settle: float = 0.2
+) -> AsyncIterator[Stack]:
     """Start everything; end everything."""
     python = await make_sdk_environment(*SDK)
     async with contextlib.AsyncExitStack() as started:
