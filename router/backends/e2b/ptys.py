@@ -132,6 +132,9 @@ class Ptys:
         pty = await self._get(handle, str(operation.arguments["pty"]), purpose)
         if pty is None:
             return refused(404, "NOT_FOUND", f"PTY session {operation.arguments['pty']} not found")
+        # One found again after a restart: what is typed before its stream is there would be answered to nobody.
+        async with asyncio.timeout(_START_SECONDS):
+            await pty.started.wait()
         channel = _Attached(self, handle, pty, purpose)
         if pty.ring:
             channel.put(bytes(pty.ring))
