@@ -25,8 +25,15 @@ class Rule:
     pattern: re.Pattern[str]
     tool: str
 
+    def hits(self, seen: str) -> bool:
+        """Whether the pattern is in it."""
+        # A search for what must stand at the beginning would look at every character of a long command.
+        find = self.pattern.match if self.pattern.pattern.startswith("^") else self.pattern.search
+        return find(seen, 0, _TEXT_LIMIT) is not None
 
-_RUNS = ("process.exec", "process.code", "session.exec")
+
+# SUNA's tools run their own programs by process.exec; a session is the shell tool's, whatever is typed into it.
+_RUNS = ("process.exec", "process.code")
 _SESSIONS = tuple(name for name, kind in OPERATIONS.items() if kind.handle)
 _FILES = tuple(name for name in OPERATIONS if name.startswith("fs."))
 
@@ -37,21 +44,26 @@ def _rule(name: str, operations: Sequence[str], looks_at: str, pattern: str, too
 
 # In order: the first that hits decides (facts of SUNA's wire, section 4).
 RULES: tuple[Rule, ...] = (
-    _rule("convert-svg", _RUNS, "text", r"localhost:8004/api/convert-svg", "vision"),
-    _rule("browser-api", _RUNS, "text", r"localhost:(?:8003|8004|\$\{?PORT)", "browser"),
-    _rule("validate-slide", _RUNS, "text", r"\.validate_slide_temp\.py", "presentation"),
-    _rule("knowledge-base", _RUNS, "text", r"knowledge-base-global|(?:^|[\s;&|/])kb\s+(?:-v|search|sync|index)", "kb"),
-    _rule("kb-install", _RUNS, "text", r"/usr/local/bin/kb\b", "kb"),
-    _rule("port-check", _RUNS, "text", r"netstat -tlnp \| grep :\d+", "expose"),
     _rule("supervisord", _SESSIONS, "session", r"^supervisord-session$", "lifecycle"),
     _rule("keep-alive", _SESSIONS, "session", r"^keepalive[-_]", "lifecycle"),
-    _rule("tmux", _RUNS, "text", r"^\s*tmux\s", "shell"),
     _rule("terminal", _SESSIONS, "session", r"^(?:cmd|terminal)[-_]", "shell"),
-    _rule("presentation-files", _FILES, "path", r"^/?(?:workspace/)?presentations/", "presentation"),
+    # Before what looks for words: a tmux command carries what the model typed, and that may hold any word.
+    _rule("tmux", (*_RUNS, "session.exec"), "text", r"^\s*tmux\s", "shell"),
+    _rule("convert-svg", _RUNS, "text", r"localhost:8004/api/convert-svg", "vision"),
+    _rule("browser-api", _RUNS, "text", r"localhost:(?:8003|8004|\$\{?PORT)", "browser"),
+    _rule("browser-ports", _RUNS, "text", r"^netstat -tlnp .{0,40}8003\\?\|8004", "browser"),
+    _rule("browser-processes", _RUNS, "text", r"^ps aux .{0,80}stagehand", "browser"),
+    _rule("validate-slide", _RUNS, "text", r"\.validate_slide_temp\.py", "presentation"),
+    _rule("knowledge-base", _RUNS, "text", r"knowledge-base-global", "kb"),
+    _rule("kb-command", _RUNS, "text", r"kb (?<![^\s;&|/]kb )(?:-v|search|sweep|ls|sync|index)\b", "kb"),
+    _rule("kb-install", _RUNS, "text", r"/usr/local/bin/kb\b", "kb"),
+    _rule("port-check", _RUNS, "text", r"netstat -tlnp \| grep :\d+", "expose"),
+    _rule("presentation-files", _FILES, "path", r"^/?(?:workspace/)?presentations(?:/|$)", "presentation"),
     _rule("slide-check-file", _FILES, "path", r"\.validate_slide_temp\.py$", "presentation"),
     _rule("scrape", _FILES, "path", r"^/?(?:workspace/)?scrape(?:/|$)", "web"),
     _rule("uploads", _FILES, "path", r"^/?(?:workspace/)?uploads(?:/|$)", "upload"),
     _rule("generated-image", _FILES, "path", r"^/?(?:workspace/)?generated_image_[^/]*\.png$", "image"),
+    _rule("converted-svg", ("fs.upload",), "path", r"_converted\.png$", "vision"),
     _rule("kb-files", _FILES, "path", r"^/?(?:root/)?knowledge-base-global(?:/|$)", "kb"),
 )
 
@@ -85,7 +97,7 @@ def classify(
         return Classification(tool=tool, by="baggage")
     for rule in _RULES.get(operation, ()):
         seen = text if rule.looks_at == "text" else path if rule.looks_at == "path" else session
-        if seen and rule.pattern.search(seen[:_TEXT_LIMIT]):
+        if seen and rule.hits(seen):
             return Classification(tool=rule.tool, by=f"rule:{rule.name}")
     return _DEFAULTS.get(operation, _OTHER)
 

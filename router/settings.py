@@ -248,16 +248,16 @@ class _Reader:
 
     def _line(self, section: str, key: str) -> int:
         """Line of the key, or of its section, or 1: tomllib keeps no positions, so the text is searched."""
+        target = ".".join(part for part in (section, key) if part)
         current, section_line = "", 1
         for number, line in enumerate(self.lines, 1):
             if header := re.match(r"\s*\[+([^\]]+)\]", line):
                 current = header[1].strip()
-                if current == section or current == f"{section}.{key}":
+                if current in (section, target):
                     section_line = number
             dotted = f"{current}." if current else ""
-            if (assigned := re.match(r"\s*([\w.\"'-]+)\s*=", line)) and (
-                f"{dotted}{assigned[1]}".replace('"', "") == f"{section}.{key}".lstrip(".")
-            ):
+            assigned = re.match(r"\s*([\w.\"'-]+)\s*=", line)
+            if assigned and f"{dotted}{assigned[1]}".replace('"', "") == target:
                 return number
         return section_line
 

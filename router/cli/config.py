@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import click
 
 _SECRET = ("key",)
+_MASK = "********"
+_IN_URL = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")  # user:password
 
 
 @click.group()
@@ -42,10 +45,12 @@ def check(path: str | None) -> None:
 
 
 def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return _IN_URL.sub(_MASK, value)
     if not isinstance(value, dict):
         return value
     return {
-        name: "********" if name in _SECRET and isinstance(each, str) and each else _masked(each)
+        name: _MASK if name in _SECRET and isinstance(each, str) and each else _masked(each)
         for name, each in value.items()
     }
 

@@ -1,6 +1,7 @@
 """`crossfade explain`: why a call goes where it goes."""
 
 import json
+from collections.abc import Mapping
 
 import click
 
@@ -31,9 +32,11 @@ def call(
     from crossfade.operation import OPERATIONS
     from policies.classification import RULES, classify
 
-    name = operation or _operation_of(method, url)
+    name, named = (operation, {}) if operation else _read(method, url)
     if name not in OPERATIONS:
         raise click.UsageError(f"no operation '{name}'; known: {', '.join(OPERATIONS)}")
+    path = path or named.get("path", "")
+    session = session or named.get("session", "") or named.get("pty", "")
     found = classify(operation=name, header=header, baggage=baggage, text=text, path=path, session=session)
     rule = next((rule for rule in RULES if found.by == f"rule:{rule.name}"), None)
     said = {"operation": name, "tool": found.tool, "by": found.by}
@@ -48,18 +51,23 @@ def call(
         click.echo(f"{key:<13}{value}")
 
 
-def _operation_of(method: str, url: str | None) -> str:
+def _read(method: str, url: str | None) -> tuple[str, Mapping[str, str]]:
+    """The operation of a request, and what its address names besides: path, session, pty."""
+    from urllib.parse import parse_qs, urlsplit
+
     from router.front.daytona.routes import match
 
     if not url:
         raise click.UsageError("name the call: --operation NAME, or --method METHOD --url PATH")
-    route = match(method.upper(), url.partition("?")[0])
+    address = urlsplit(url)
+    route = match(method.upper(), address.path)
     if route is None or not route.operation:
         raise click.UsageError(f"{method} {url} is no call we know: it is passed on to old, unclassified")
-    return route.operation
+    return route.operation, {"path": parse_qs(address.query).get("path", [""])[0], **route.captures}
 
 
 def _flag(tool: str, routing_key: str, organization: str, config: str | None) -> dict[str, str]:
+    import contextlib
     import tempfile
     from pathlib import Path
 
@@ -74,8 +82,9 @@ def _flag(tool: str, routing_key: str, organization: str, config: str | None) ->
     settings = load(config)
     place = bucket(routing_key, settings.flags.seed)
     subject = Subject(routing_key=routing_key, organization=organization, bucket=place)
-    with tempfile.TemporaryDirectory() as spare:
-        flags = EmbeddedFlags(open_flag_rows(settings.store.url), Path(spare) / "flags.json")
+    rows = open_flag_rows(settings.store.url, create=False)
+    with contextlib.closing(rows), tempfile.TemporaryDirectory() as spare:
+        flags = EmbeddedFlags(rows, Path(spare) / "flags.json")
         flags.start()
         try:
             value = flags.stage(tool, subject)
@@ -86,6 +95,7 @@ def _flag(tool: str, routing_key: str, organization: str, config: str | None) ->
     said = {
         "bucket": str(place),
         "stage": str(stage) if value else "unknown: the sandbox keeps to its pin, or to off",
+        "flag version": f"v{value.version}" if value else "",
         "flag reason": value.reason if value else "",
         "wish": str(STAGES[stage].wish),
     }

@@ -1,17 +1,21 @@
 """`crossfade flags`: look at the flags and change them."""
 
+import contextlib
 import getpass
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from crossfade.errors import SettingsError
 
 if TYPE_CHECKING:
     from router.store.flags import SqlFlagRows
 
 CONFIG = click.option("--config", metavar="FILE", help="Settings file (default: $CROSSFADE_CONFIG or crossfade.toml).")
+_AS_ALL = "as-all"  # instead of a stage: the sandbox follows the shares again
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -28,8 +32,8 @@ def list_flags(config: str | None, as_json: bool) -> None:
     from crossfade.stage import TOOLS
     from router.flags import schema
 
-    rows, _ = _open(config)
-    _, found = rows.read()
+    with _rows(config, create=False) as (rows, _):
+        _, found = rows.read()
     lines = [(tool, found.get(schema.PREFIX + tool)) for tool in TOOLS]
     if as_json:
         tools = [
@@ -38,7 +42,7 @@ def list_flags(config: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"schema": "crossfade.flags/1", "flags": tools}, indent=2))
         return
     for tool, flag in lines:
-        version = f"v{flag['version']}" if flag else "never set"
+        version = f"v{flag.get('version', '?')}" if flag else "never set"
         click.echo(f"{tool:<14}{_text(_shares(flag)):<40}{version}")
 
 
@@ -51,25 +55,34 @@ def show(tool: str, config: str | None, as_json: bool) -> None:
     from router.flags import schema
 
     key = schema.key_of(tool)
-    rows, _ = _open(config)
-    _, found = rows.read()
-    history = rows.history(key)
+    with _rows(config, create=False) as (rows, _):
+        _, found = rows.read()
+        history = rows.history(key)
     flag = found.get(key)
     if as_json:
-        changes = [{"at": each.at, "author": each.author, "reason": each.reason} for each in history]
+        changes = [
+            {"at": each.at, "author": each.author, "reason": each.reason, "shares": _shares(each.after)}
+            for each in history
+        ]
         click.echo(json.dumps({"schema": "crossfade.flag/1", "flag": flag, "history": changes}, indent=2))
         return
     click.echo(f"{tool}: {_text(_shares(flag))}")
     for key_, stage in (schema.targets_of(flag) if flag else {}).items():
         click.echo(f"  sandbox {key_}: {stage}")
     for each in history:
-        click.echo(f"  {_time(each.at)}  {each.author}  {each.reason}")
+        click.echo(f"  {_time(each.at)}  {_text(_shares(each.after))}  {each.author}: {each.reason}")
 
 
 @flags.command(name="set")
 @click.argument("tool")
 @click.argument("value", metavar="STAGE|STAGE=PERCENT,...", required=False)
-@click.option("--sandbox", "sandboxes", multiple=True, metavar="KEY=STAGE", help="Give one sandbox a stage of its own.")
+@click.option(
+    "--sandbox",
+    "sandboxes",
+    multiple=True,
+    metavar="KEY=STAGE",
+    help="Give one sandbox a stage of its own; KEY=as-all takes it back.",
+)
 @click.option("--reason", help="Why; kept in the history. Required.")
 @click.option("--author", help="Who (default: $CROSSFADE_AUTHOR or the login name).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -88,51 +101,87 @@ def set_flag(
     if value is None and not sandboxes:
         raise click.UsageError("nothing to set; give shares such as live=10,shadow=90, or --sandbox KEY=STAGE")
     wanted = schema.shares(value) if value is not None else None
+    chosen = _targets(sandboxes)
     if not (reason or "").strip():
         raise click.UsageError('a change needs its reason: add --reason "..."')
-    rows, seed = _open(config)
-    _, found = rows.read()
-    before = found.get(key)
-    if wanted is None:
-        wanted = schema.weights_of(before) if before else {Stage.OFF: schema.WHOLE}
-    targets = (schema.targets_of(before) if before else {}) | _targets(sandboxes)
-    version = int(before["version"]) if before else 0  # type: ignore[call-overload]  # checked when it was written
-    flag = schema.build(tool, wanted, version=version + 1, seed=seed, targets=targets)
-    change = f"{tool}: {_text(_shares(before))} -> {_text(_shares(flag))}"
-    if sandboxes:
-        change += f", and for itself {', '.join(sandboxes)}"
-    if dry_run:
-        click.echo(f"would change {change}")
-        return
-    if not yes and not click.confirm(f"change {change}?", err=True):
-        raise click.Abort
-    by = author or os.environ.get("CROSSFADE_AUTHOR") or getpass.getuser()
-    rows.write(flag, author=by, reason=reason or "", expected_version=version if before else None)
+    by = author or os.environ.get("CROSSFADE_AUTHOR") or _login()
+    with _rows(config, create=not dry_run) as (rows, seed):
+        _, found = rows.read()
+        before = found.get(key)
+        if wanted is None:
+            wanted = schema.weights_of(before) if before else {Stage.OFF: schema.WHOLE}
+        version = _version(before)
+        targets = {each: stage for each, stage in (_known_targets(before) | chosen).items() if stage is not None}
+        flag = schema.build(tool, wanted, version=version + 1, seed=seed, targets=targets)
+        change = f"{tool}: {_said(before)} -> {_said(flag)}"
+        if not dry_run:
+            _ask(change, yes)
+            rows.write(flag, author=by, reason=reason or "", expected_version=version if before else None)
     if as_json:
-        click.echo(json.dumps({"schema": "crossfade.flag/1", "flag": flag}))
+        click.echo(json.dumps({"schema": "crossfade.flag/1", "changed": not dry_run, "flag": flag}))
     else:
-        click.echo(f"changed {change}")
+        click.echo(f"{'would change' if dry_run else 'changed'} {change}")
 
 
-def _open(config: str | None) -> tuple["SqlFlagRows", int]:
+@contextlib.contextmanager
+def _rows(config: str | None, *, create: bool) -> Iterator[tuple["SqlFlagRows", int]]:
     from router.settings import load
     from router.store.flags import open_flag_rows
 
     settings = load(config)
-    return open_flag_rows(settings.store.url), settings.flags.seed
+    rows = open_flag_rows(settings.store.url, create=create)
+    try:
+        yield rows, settings.flags.seed
+    finally:
+        rows.close()
+
+
+def _ask(change: str, yes: bool) -> None:
+    try:
+        agreed = yes or click.confirm(f"change {change}?", err=True)
+    except click.Abort:
+        agreed = False
+    if not agreed:
+        click.echo("nothing changed; --yes does not ask", err=True)
+        raise click.Abort
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # A container may run as a number without a name.
+        raise click.UsageError("who changes it is not known: add --author, or set CROSSFADE_AUTHOR") from None
+
+
+def _version(flag: Mapping[str, Any] | None) -> int:
+    version = (flag or {}).get("version", 0)
+    if not isinstance(version, int):
+        raise SettingsError(f"the stored flag's version is {version!r}; no change can follow on it: restore the store")
+    return version
+
+
+def _known_targets(flag: Mapping[str, Any] | None) -> dict[str, Any]:
+    from router.flags import schema
+
+    try:
+        return dict(schema.targets_of(flag)) if flag else {}
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return {}  # garbage is replaced, not built upon
 
 
 def _targets(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Stages of single sandboxes; None takes a sandbox's own stage back."""
     from crossfade.stage import Stage
     from router.flags import schema
 
-    found = {}
+    found: dict[str, Any] = {}
     for text in texts:
         key, _, stage = text.rpartition("=")
-        if not key or stage not in schema.VARIATIONS:
-            message = f"'{text}' is not KEY=STAGE; stages: {', '.join(schema.VARIATIONS)}"
+        if not key or stage not in (*schema.VARIATIONS, _AS_ALL):
+            message = f"'{text}' is not KEY=STAGE; stages: {', '.join(schema.VARIATIONS)}, or {_AS_ALL} to take it back"
             raise click.UsageError(message)
-        found[key] = Stage(stage)
+        found[key] = None if stage == _AS_ALL else Stage(stage)
     return found
 
 
@@ -141,11 +190,20 @@ def _shares(flag: Mapping[str, Any] | None) -> dict[str, float]:
 
     if flag is None:
         return {"off": 100.0}
-    return {str(stage): weight / 1000 for stage, weight in schema.weights_of(flag).items()}
+    try:
+        return {str(stage): weight / 1000 for stage, weight in schema.weights_of(flag).items()}
+    except SettingsError:
+        return {}
 
 
 def _text(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{stage} {percent:g} %" for stage, percent in shares.items())
+    return ", ".join(f"{stage} {percent:g} %" for stage, percent in shares.items()) or "cannot be read: set it anew"
+
+
+def _said(flag: Mapping[str, Any] | None) -> str:
+    targets = [f"{key} {stage}" for key, stage in sorted(_known_targets(flag).items())]
+    more = [f"{len(targets) - 3} more sandboxes"] if len(targets) > 3 else []
+    return ", ".join([_text(_shares(flag)), *targets[:3], *more])
 
 
 def _time(at: float) -> str:

@@ -15,13 +15,13 @@ from ldclient.interfaces import DataSourceState, UpdateProcessor
 from ldclient.versioned_data_kind import FEATURES, SEGMENTS
 
 from crossfade.decision import FlagValue, Subject
-from crossfade.errors import CrossfadeError, SettingsError
+from crossfade.errors import SettingsError
 from crossfade.ports import FlagRows, Listener
 from crossfade.stage import TOOLS, Stage
 from router.flags import schema
 
 log = logging.getLogger("crossfade.flags")
-_START_SECONDS = 5.0
+_CLOSE_SECONDS = 2.0
 _UNKNOWN = "unknown"
 Flags = Mapping[str, Mapping[str, Any]]
 
@@ -33,12 +33,17 @@ class EmbeddedFlags:
     and the caller then keeps to its pins.
     """
 
-    def __init__(self, rows: FlagRows, fallback_file: Path, *, poll_seconds: float = 0.25) -> None:
+    def __init__(
+        self, rows: FlagRows, fallback_file: Path, *, poll_seconds: float = 0.25, start_seconds: float = 5.0
+    ) -> None:
         self._rows = rows
         self._file = fallback_file
         self._poll_seconds = poll_seconds
+        self._start_seconds = start_seconds  # how long a store may hang before the last good flags are taken
         self._listeners: list[Listener] = []
+        self._lock = threading.Lock()  # taking and publishing
         self._stop = threading.Event()
+        self._read_once = threading.Event()
         self._thread: threading.Thread | None = None
         self._client: LDClient | None = None
         self._source: _Source | None = None
@@ -64,72 +69,80 @@ class EmbeddedFlags:
             self._source = _Source(config, ready)
             return self._source
 
+        # Before the store is read: a flag that is garbage there has its last good form here.
+        self._good = self._kept()
         config = Config("embedded", update_processor_class=make, send_events=False, diagnostic_opt_out=True)
-        self._client = LDClient(config, start_wait=_START_SECONDS)
-        if not self._refresh():
-            self._from_file()
+        self._client = LDClient(config, start_wait=self._start_seconds)
         self._thread = threading.Thread(target=self._follow, name="crossfade flags", daemon=True)
         self._thread.start()
+        self._read_once.wait(self._start_seconds)
+        with self._lock:
+            if not self._known and self._good:
+                log.warning("flags are the last good ones, until the store can be read")
+                self._publish()
+            elif not self._known:
+                log.warning("flags are unknown; sandboxes keep to their pins")
 
     def close(self) -> None:
-        """Stop following. Returns within seconds even where the SDK would hang."""
+        """Stop following. Returns within seconds even where the store or the SDK hangs."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(_START_SECONDS)
+            self._thread.join(_CLOSE_SECONDS)
         if self._client is not None:
             # The SDK's close may wait for ever (its issue 493): it is left behind, on a thread that ends with us.
             closing = threading.Thread(target=self._client.close, name="flags close", daemon=True)
             closing.start()
-            closing.join(_START_SECONDS)
+            closing.join(_CLOSE_SECONDS)
 
     def stage(self, tool: str, subject: Subject) -> FlagValue | None:
         """The tool's stage for this subject, from memory. None: flags are unknown."""
-        if self._client is None or not self._known:
+        key = schema.PREFIX + tool
+        flag = self._good.get(key)
+        if self._client is None or not self._known or flag is None:
             return None
-        detail = self._client.variation_detail(schema.PREFIX + tool, _context(subject), _UNKNOWN)
+        detail = self._client.variation_detail(key, _context(subject), _UNKNOWN)
         if detail.value not in schema.VARIATIONS:
             return None
         kind = str((detail.reason or {}).get("kind", "")).lower()
-        return FlagValue(stage=Stage(detail.value), version=self._version, reason=kind)
+        return FlagValue(stage=Stage(detail.value), version=int(flag["version"]), reason=kind)
 
     # Following the store...
 
     def _follow(self) -> None:
+        self._refresh()
+        self._read_once.set()
         while not self._stop.wait(self._poll_seconds):
             self._refresh()
 
-    def _refresh(self) -> bool:
+    def _refresh(self) -> None:
         try:
             revision, flags = self._rows.read()
-        except CrossfadeError as error:
-            if self.fresh_at:
-                log.warning("flags cannot be read; the last good ones stay", extra={"reason": str(error)})
+            if revision != self._revision:
+                with self._lock:
+                    self._take(flags)
+                    self._revision = revision
+                self._keep()
+            self.fresh_at = time.monotonic()
+        except Exception as error:  # an edge: whatever a broken store raises, this thread goes on asking
+            if self.fresh_at or not self._read_once.is_set():
+                log.warning("flags cannot be read; the last good ones stay", extra={"reason": repr(error)})
             self.fresh_at = 0.0
-            return False
-        self.fresh_at = time.monotonic()
-        if revision != self._revision:
-            self._revision = revision
-            self._take(flags)
-            self._keep()
-        return True
 
     def _take(self, flags: Flags) -> None:
-        """Make these the flags. One that cannot be meant keeps its last good form."""
-        good = {}
+        """Make these the flags. One that cannot be meant keeps its last good form; one never set is off."""
+        good: dict[str, Mapping[str, Any]] = {}
         for tool in TOOLS:
             key = schema.PREFIX + tool
-            flag = flags.get(key)
-            if flag is None:
+            if key not in flags:
                 good[key] = schema.build(tool, {Stage.OFF: schema.WHOLE}, version=1, seed=0)
                 continue
             try:
-                schema.check(flag)
-                good[key] = dict(flag)
+                good[key] = _meant(key, flags[key])
             except SettingsError as error:
                 log.error("flag kept as it was", extra={"flag": key, "reason": str(error)})
                 if key in self._good:
-                    good[key] = dict(self._good[key])
-        self._good = dict(good)
+                    good[key] = self._good[key]
+        self._good = good
         self._publish()
 
     def _publish(self) -> None:
@@ -138,7 +151,10 @@ class EmbeddedFlags:
         self._known = True
         self._version += 1
         for listener in self._listeners:
-            listener()
+            try:
+                listener()
+            except Exception:  # an edge: one who listens must not keep the flags from everybody else
+                log.exception("a listener to flags failed")
 
     # The last good flags on disk...
 
@@ -150,16 +166,28 @@ class EmbeddedFlags:
         except OSError as error:
             log.warning("last good flags not kept", extra={"reason": str(error)})
 
-    def _from_file(self) -> None:
+    def _kept(self) -> dict[str, Mapping[str, Any]]:
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))["flags"]
-            for flag in kept.values():
-                schema.check(flag)
-        except (OSError, ValueError, KeyError, AttributeError, SettingsError) as error:
-            log.warning("flags are unknown; sandboxes keep to their pins", extra={"reason": str(error)})
-            return
-        self._good = kept
-        self._publish()
+            return {key: _meant(key, flag) for key, flag in kept.items()}
+        except FileNotFoundError:
+            return {}  # the first start
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
+            log.warning("last good flags cannot be read", extra={"file": str(self._file), "reason": str(error)})
+            return {}
+
+
+def _meant(key: str, flag: object) -> Mapping[str, Any]:
+    """The flag, if it is one that the SDK can evaluate for everybody. Raises SettingsError."""
+    schema.check(flag)
+    assert isinstance(flag, Mapping)
+    if flag["key"] != key:
+        raise SettingsError(f"flag '{key}' says that it is '{flag['key']}'")
+    try:
+        FEATURES.decode(dict(flag))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SettingsError(f"flag '{key}' cannot be evaluated: {error}; set it anew") from None
+    return dict(flag)
 
 
 class _Source(UpdateProcessor):

@@ -1,6 +1,6 @@
 """Flags as LaunchDarkly flag JSON: one string flag per tool whose variations are the stages, old first (design §5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crossfade.errors import SettingsError
@@ -110,17 +110,54 @@ def weights_of(flag: Mapping[str, Any]) -> Mapping[Stage, int]:
         for each in fallthrough["rollout"]["variations"]:
             stage = Stage(names[each["variation"]])
             found[stage] = found.get(stage, 0) + int(each["weight"])
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(f"flag '{flag.get('key', '?')}' cannot be read: {error!r}; set it anew") from None
     return {stage: weight for stage, weight in found.items() if weight}
 
 
-def check(flag: Mapping[str, Any]) -> None:
-    """Raises SettingsError when a flag cannot be meant; a flag that passes can be evaluated."""
+def check(flag: object) -> None:
+    """Raises SettingsError when a flag cannot be meant; from one that passes, every subject gets a stage."""
+    if not isinstance(flag, Mapping):
+        raise SettingsError(f"a flag must be an object, not {type(flag).__name__}")
     key = flag.get("key")
     if not isinstance(key, str) or not key.startswith(PREFIX):
         raise SettingsError(f"flag key {key!r} does not begin with {PREFIX}")
-    if not isinstance(flag.get("version"), int):
+    if not _whole(flag.get("version")):
         raise SettingsError(f"flag '{key}' has no whole-number version")
-    if sum(weights_of(flag).values()) != WHOLE:
+    weights = weights_of(flag)
+    if sum(weights.values()) != WHOLE or min(weights.values()) < 0:
         raise SettingsError(f"weights of flag '{key}' do not add up to {WHOLE}")
+    if unknown := [name for name in flag["variations"] if name not in VARIATIONS]:
+        raise SettingsError(f"flag '{key}' has variations that are no stages: {unknown}")
+    try:
+        indexes = list(_indexes(flag))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"flag '{key}' cannot be read: {error!r}; set it anew") from None
+    if wrong := [each for each in indexes if not _whole(each) or not 0 <= each < len(flag["variations"])]:
+        raise SettingsError(f"flag '{key}' names variations that it does not have: {wrong}")
+    if any(kind != "sandbox" for kind in _rollout_kinds(flag)):
+        raise SettingsError(f"flag '{key}' does not roll out by sandbox; its contextKind must be sandbox")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _choices(flag: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [flag["fallthrough"], *(flag.get("rules") or ())]
+
+
+def _indexes(flag: Mapping[str, Any]) -> Iterator[Any]:
+    """Every variation that the flag may serve, as an index."""
+    yield flag["offVariation"]
+    for choice in _choices(flag):
+        if "rollout" in choice:
+            yield from (each["variation"] for each in choice["rollout"]["variations"])
+        else:
+            yield choice["variation"]
+    for target in (*(flag.get("targets") or ()), *(flag.get("contextTargets") or ())):
+        yield target["variation"]
+
+
+def _rollout_kinds(flag: Mapping[str, Any]) -> list[object]:
+    return [choice["rollout"].get("contextKind") for choice in _choices(flag) if "rollout" in choice]

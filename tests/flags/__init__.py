@@ -1,0 +1,1 @@
+"""The embedded flag source against the SDK and a real store."""

@@ -1,0 +1,90 @@
+"""Settings: every slip names file, line, key and fix."""
+
+from pathlib import Path
+
+import pytest
+
+from crossfade.decision import MirrorExecute
+from crossfade.errors import SettingsError
+from router.settings import load, parse
+
+OLD = '[origins.old]\nurl = "http://daytona/api"\n'  # two lines
+
+WRONG: dict[str, tuple[str, int, str, str]] = {
+    "unknown section": (OLD + "[miror]\n", 3, "miror", "known: flags, listen, mirror"),
+    "unknown key": (OLD + "[mirror]\n\nlane_cals = 3\n", 5, "mirror.lane_cals", "known: body_limit_bytes"),
+    "unknown key on top": ("sead = 3\n" + OLD, 1, "sead", "known: flags"),
+    "unknown origin": (OLD + '[origins.newer]\nkey = "x"\n', 3, "origins.newer", "known: new, old"),
+    "unknown tool": (OLD + "[tools.shel]\nsample = 1\n", 3, "tools.shel", "known: browser"),
+    "key of another section": (OLD + "[store]\n[listen]\nseed = 3\n", 5, "listen.seed", "known: admin"),
+    "text for a number": (OLD + '[mirror]\nlane_calls = "64"\n', 4, "mirror.lane_calls", "a whole number, not '64'"),
+    "fraction for a whole": (OLD + "[mirror]\nlane_calls = 1.5\n", 4, "mirror.lane_calls", "a whole number, not 1.5"),
+    "truth for a number": (OLD + "[flags]\nseed = true\n", 4, "flags.seed", "a whole number, not True"),
+    "number for a text": (OLD + "[store]\nurl = 5\n", 4, "store.url", "a text, not 5"),
+    "number for a truth": (OLD + "[telemetry]\ncall_header = 1\n", 4, "telemetry.call_header", "true or false"),
+    "text for a list": (OLD + '[mirror]\nroots = "/w"\n', 4, "mirror.roots", 'such as ["/workspace"]'),
+    "numbers in a list": (OLD + "[mirror]\neligible_orgs = [1]\n", 4, "mirror.eligible_orgs", "a list of texts"),
+    "text for a table": (OLD + '[origins.new]\ntemplates = "x"\n', 4, "origins.new.templates", "a table of texts"),
+    "text for a section": ('store = "x"\n' + OLD, 1, "store", "write [store]"),
+    "text for origins": ('origins = "x"\n', 1, "origins", "write [origins]"),
+    "number for a tool": (OLD + "[tools]\nshell = 3\n", 4, "tools.shell", "write [tools.shell]"),
+    "bad choice": (OLD + '[flags]\nsource = "cloud"\n', 4, "flags.source", "is 'cloud'; known: embedded"),
+    "bad kind": (OLD + '[origins.new]\nkind = "f2b"\n', 4, "origins.new.kind", "known: e2b"),
+    "bad mirror": (OLD + '[tools.web]\nmirror_execute = "maybe"\n', 4, "tools.web.mirror_execute", "known: never"),
+    "negative": (OLD + "[mirror]\ncall_seconds = -1\n", 4, "mirror.call_seconds", "must not be negative"),
+    "negative whole": (OLD + "[flags]\nseed = -1\n", 4, "flags.seed", "must not be negative"),
+    "no url": ('\n[origins.old]\nkey = "k"\n', 2, "origins.old.url", "address of your Daytona API"),
+    "nothing": ("", 1, "origins.old.url", "address of your Daytona API"),
+    "secret not set": (
+        OLD + '[origins.new]\nkey = { env = "CROSSFADE_NO_SUCH" }\n',
+        *(4, "origins.new.key", "environment variable CROSSFADE_NO_SUCH, which is not set"),
+    ),
+    "secret of no kind": (OLD + '[origins.new]\nkey = { vault = "x" }\n', 4, "origins.new.key", '{ env = "NAME" }'),
+    "secret file missing": (OLD + '[origins.new]\nkey = { file = "/no/f" }\n', 4, "origins.new.key", "/no/f"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "key", "fix"), WRONG.values(), ids=WRONG)
+def test_a_slip_names_file_line_key_and_fix(text: str, line: int, key: str, fix: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(text, "my.toml")
+
+    assert str(caught.value).startswith(f"my.toml:{line}: {key} ")
+    assert fix in str(caught.value)
+
+
+def test_what_is_not_toml_is_told_with_its_line() -> None:
+    with pytest.raises(SettingsError, match=r"my\.toml: not TOML: .*line 3"):
+        parse(OLD + "what?\n", "my.toml")
+
+
+def test_a_missing_file_is_told_with_the_ways_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.toml.*--config or CROSSFADE_CONFIG"):
+        load(str(tmp_path / "none.toml"))
+
+
+def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(SettingsError, match="cannot read settings file"):
+        load(str(tmp_path / "x.toml"))
+
+
+def test_an_address_is_all_that_is_needed() -> None:
+    settings = parse(OLD)
+
+    assert settings.old.url == "http://daytona/api"
+    assert settings.tool("shell").mirror_execute is MirrorExecute.NEVER
+    assert settings.mirror.eligible_orgs == ()
+
+
+def test_a_secret_comes_from_a_file_without_its_line_end(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("s3cret\n")
+    settings = parse(OLD + f'[origins.new]\nkey = {{ file = "{tmp_path}/key" }}\n')
+
+    assert settings.new.key == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+def test_whole_numbers_do_for_numbers() -> None:
+    assert parse(OLD + "[mirror]\ncall_seconds = 5\n").mirror.call_seconds == 5
