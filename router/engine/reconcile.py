@@ -1,10 +1,13 @@
 """After a flag change: pins are renewed, followers detached or attached, made active or passive."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crossfade.stage import STAGES, Stage
 from crossfade.twin import FollowerState
+from policies import transitions
+from policies.transitions import Happening
 from router import tasks
 from router.engine.decide import FILE_TOOLS, Decider, Wishes
 from router.twins.keeper import Keeper
@@ -20,6 +23,7 @@ class Reconciler:
     decider: Decider
     keeper: Keeper
     version: int = -1
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def restore(self) -> None:
         """At start, before any call: followers that answered before the restart answer after it (by the pins)."""
@@ -34,18 +38,27 @@ class Reconciler:
         tasks.spawn(self.run(), name="reconcile twins with flags")
 
     async def run(self) -> None:
-        for twin in self.registry:
-            wishes = self.decider.wishes(twin)
-            if not wishes.pinned:
-                await self._one(twin, wishes)
+        # One at a time: a run that began under older flags must not have the last word on a twin.
+        async with self.turn:
+            for twin in self.registry:
+                wishes = self.decider.wishes(twin)
+                if not wishes.pinned:
+                    await self._one(twin, wishes)
+                # Twelve evaluations take a quarter of a millisecond: a thousand twins must not hold up a call.
+                await asyncio.sleep(0)
 
     async def _one(self, twin: Twin, wishes: Wishes) -> None:
-        follower = twin.row.follower
-        if follower is FollowerState.JOINED and wishes.all_off and twin.seat.value == "old":
-            twin.active = False
-            await self.keeper.detach(twin, "every tool is off")
-        elif follower is FollowerState.DETACHED and not wishes.all_off:
-            await self.keeper.attach(twin)
+        detached = twin.row.follower is FollowerState.DETACHED
+        now = transitions.standing(seat=twin.seat, joined=twin.joined, detached=detached)
+        wished = transitions.wish(all_off=wishes.all_off, seat=wishes.seat)
+        match transitions.happening(now, wished):
+            case Happening.DETACH:
+                twin.active = False
+                await self.keeper.detach(twin, "every tool is off")
+            case Happening.JOIN:
+                await self.keeper.attach(twin)
+            case Happening.KEEP | Happening.HOLD:
+                pass
         await self._activate(twin, wishes)
         await self._pin(twin, {tool: str(stage) for tool, stage in wishes.stages.items()})
 
