@@ -39,5 +39,6 @@ class TwinRow:
     held: str = ""  # why it may not move or join; empty when nothing holds it
     stages: Mapping[str, str] = field(default_factory=dict)  # tool -> stage last seen: the pin
     handles: Mapping[str, str] = field(default_factory=dict)  # "session:<id>" -> origin where it lives
+    baseline: Mapping[str, int] | None = None  # digest of a command line -> processes at birth; None: not known
     control: Mapping[str, Any] = field(default_factory=dict)  # last control-plane object, secrets left out
     created_at: float = 0.0  # Unix seconds

@@ -109,3 +109,4 @@ class Births:
         outcome = await self.sides.perform(twin, twin.seat, shell(probe.COMMAND), Purpose.KEEPER, seconds=10)
         if outcome.ok and isinstance(outcome.value, ExecResult) and twin.gen == 0:
             twin.baseline = probe.processes(outcome.value.output)
+            await self.registry.change(twin, baseline=dict(twin.baseline))

@@ -23,6 +23,7 @@ from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.keeper")
 _NOT_RUNNING = "Is the Sandbox started?"
+_FILL_SECONDS = 5.0  # how long a fill waits for the lane to empty
 _RETRIES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
 # Times quiet_seconds after which a settle waits for quiet no longer; longer while replays keep the follower alike,
 # because a settle between calls costs the comparison of every call that it overlaps.
@@ -40,6 +41,7 @@ class Keeper:
     quiet_seconds: float
     stopping: bool = False
     settling: set[str] = field(default_factory=set)
+    filling: set[tuple[str, str]] = field(default_factory=set)  # (twin, path)
     failures: dict[str, int] = field(default_factory=dict)
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
 
@@ -52,16 +54,24 @@ class Keeper:
 
     def fill_soon(self, twin: Twin, path: str) -> None:
         """Copy one path that was asked for and missing."""
-        if twin.joined and not self.stopping:
+        if twin.joined and not self.stopping and (twin.id, path) not in self.filling:
+            self.filling.add((twin.id, path))
             tasks.spawn(self._fill(twin, path), name=f"fill {twin.id}")
 
     async def _fill(self, twin: Twin, path: str) -> None:
         call_id.set("")  # our own work, whichever call gave rise to it
-        async with self.parallel:
-            if self.lanes.busy(twin):
-                return
-            with contextlib.suppress(SettleFailed):
-                await self.settler.path(twin, path)
+        try:
+            # The call that asked for it is itself on its way through the lane.
+            async with asyncio.timeout(_FILL_SECONDS):
+                while self.lanes.busy(twin):  # noqa: ASYNC110 - rare, and an event would cost every repeated call
+                    await asyncio.sleep(0.02)
+            async with self.parallel:
+                if self._alive(twin) and self.sides.usable(twin):
+                    await self.settler.path(twin, path)
+        except (TimeoutError, SettleFailed):
+            pass  # the next read of it asks again
+        finally:
+            self.filling.discard((twin.id, path))
 
     async def _settle_when_quiet(self, twin: Twin) -> None:
         call_id.set("")

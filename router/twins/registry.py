@@ -1,5 +1,6 @@
 """All twins: loaded at start, changed on disk before they are changed for calls."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +29,7 @@ class Registry:
             if row.follower in _DEAD:
                 continue
             twin = Twin(row=row, last_activity=self.clock.monotonic())
+            twin.baseline = None if row.baseline is None else Counter(row.baseline)
             twin.handles = {handle: Origin(origin) for handle, origin in row.handles.items()}
             if row.dirty or row.follower is not FollowerState.JOINED:
                 rejoin(twin)

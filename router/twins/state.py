@@ -58,7 +58,7 @@ class Twin:
     fence_process: asyncio.Event | None = None  # only process calls wait: the seat may move at birth
     active: bool = False  # the follower answers file calls whose flag asks for its side
     turning_active: bool = False  # it is about to: nothing is run on it any more
-    baseline: Counter[str] | None = None  # processes at birth; None: not known, so hot never falls
+    baseline: Counter[str] | None = None  # digests of processes at birth; None: not known, so hot never falls
     last_activity: float = 0.0  # monotonic
     keys: dict[str, float] = field(default_factory=dict)  # digest of an accepted client key -> monotonic, until when
     environment_secrets: tuple[str, ...] = ()  # values it was made with; in memory only

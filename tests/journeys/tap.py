@@ -94,6 +94,8 @@ class Tap:
             finally:
                 up.cancel()
                 down.cancel()
+        except asyncio.CancelledError:
+            pass  # the tap closes; asyncio would log a cancelled connection as an error
         finally:
             writer.close()
             there_writer.close()
