@@ -20,7 +20,7 @@ from crossfade.errors import SettingsError, Unreachable
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.stage import Origin
-from crossfade.upstream import Purpose
+from crossfade.upstream import Purpose, Upstream
 from policies.sampling import sampled
 from router.admin.app import admin_app
 from router.backends.daytona.backend import DaytonaBackend
@@ -48,7 +48,7 @@ from router.store.database import Database, open_database
 from router.store.flags import SqlFlagRows
 from router.store.records import SqlRecords
 from router.store.twins import SqlTwins
-from router.telemetry import Telemetry
+from router.telemetry import Telemetry, TimedUpstream
 from router.twins.birth import Births
 from router.twins.keeper import Keeper
 from router.twins.lane import Lanes
@@ -167,7 +167,8 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
             records.count(origin, purpose)
             telemetry.count(origin, purpose)
 
-        upstream = await stack.enter_async_context(HttpUpstream(count=count))
+        http = await stack.enter_async_context(HttpUpstream(count=count))
+        upstream = TimedUpstream(http, telemetry.timed)
         worker = await stack.enter_async_context(CompareWorker())
         flags = EmbeddedFlags(SqlFlagRows(database), _fallback_file(settings))
         await asyncio.to_thread(flags.start)
@@ -186,7 +187,7 @@ def _wire(
     records: SqlRecords,
     rows: SqlTwins,
     telemetry: Telemetry,
-    upstream: HttpUpstream,
+    upstream: Upstream,
     worker: CompareWorker,
     flags: EmbeddedFlags,
 ) -> App:
@@ -281,7 +282,7 @@ def _gauges(app: App) -> None:
     gauge("crossfade_flags_fresh", "Whether the flags could be read lately.", lambda: float(app.flags.fresh_at > 0))
 
 
-def _backends(settings: Settings, upstream: HttpUpstream) -> dict[Origin, DaytonaBackend | E2BBackend]:
+def _backends(settings: Settings, upstream: Upstream) -> dict[Origin, DaytonaBackend | E2BBackend]:
     new = settings.new
     return {
         Origin.OLD: DaytonaBackend(upstream, base=settings.old.url, key=settings.old.key, origin=Origin.OLD),

@@ -107,7 +107,7 @@ async def test_a_router_that_is_stopped_finishes_its_calls_and_hands_over_record
     assert "Traceback" not in stack.router.log.read_text()
     recorded = {each["id"]: each for each in map(json.loads, printed.splitlines())}
     spans = {attributes(span)["crossfade.call"]: span for span in collector.spans}
-    assert set(recorded) == set(spans) and len(recorded) == 2
+    assert set(recorded) == set(spans) and len(recorded) >= 2
     executed = spans[answer.headers["X-Crossfade-Call"]]
     assert (executed.trace_id.hex(), executed.parent_span_id.hex()) == (TRACE, PARENT)
     assert attributes(executed)["crossfade.operation"] == "process.exec"

@@ -49,7 +49,8 @@ def test_killing_ends_the_group_children_that_lead_another_included() -> None:
 
     bash(kill_script(process.pid))
 
-    assert process.wait(SECONDS) == -signal.SIGKILL
+    # Its children are killed first: its `wait` may return, and it may end by itself, before its own turn comes.
+    assert process.wait(SECONDS) in (-signal.SIGKILL, 0)
     assert process.stdout.read() == b""  # nobody is left to hold it
     process.stdout.close()
 
