@@ -60,7 +60,7 @@ async def test_a_sick_follower_does_not_delay_unsplit_sandboxes(tmp_path: Path, 
 
 
 async def test_a_hung_follower_of_a_split_sandbox_costs_the_patience_and_then_nothing(tmp_path: Path) -> None:
-    async with stack(tmp_path, mirror="patience_seconds = 0.5") as system, await system.client() as client:
+    async with stack(tmp_path, mirror={"patience_seconds": 0.5}) as system, await system.client() as client:
         await system.set_flags(dict.fromkeys(FILE_TOOLS, "live"))
         sandbox = await _create(client)
         await _joined(system, sandbox)
