@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from router.backends.local.sandboxes import LocalSandboxes
-from tests.backends.local.machine import cmdline, gone, marked
+from tests.backends.local.machine import PATIENCE, cmdline, gone, marked
 
 CHILD = """
 import asyncio, sys
@@ -35,8 +36,7 @@ def test_nothing_outlives_a_killed_server(tmp_path: Path, view: str) -> None:
     server = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path), view], stdout=subprocess.PIPE)
     assert server.stdout is not None
     server.stdout.readline()
-    running = marked(tmp_path)
-    assert [pid for pid in running if b"4246" in cmdline(pid)]
+    running = forked_and_replaced(tmp_path)
 
     server.kill()
     server.communicate()
@@ -83,6 +83,17 @@ async def test_the_launcher_dying_ends_processes_and_is_said(tmp_path: Path, vie
         await sandbox.spawn(["true"], cwd=None, env={})
     await sandboxes.close()
     assert gone(running)
+
+
+def forked_and_replaced(directory: Path) -> list[int]:
+    """The sandbox's processes once the one in the background is no longer the shell that forked it."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        running = marked(directory)
+        if any(b"4246" in cmdline(pid) for pid in running):
+            return running
+        time.sleep(0.01)
+    raise AssertionError("no process in the background")
 
 
 def children(pid: int) -> list[int]:
