@@ -35,12 +35,17 @@ def list_flags(config: str | None, as_json: bool) -> None:
     with _rows(config, create=False) as (rows, _):
         _, found = rows.read()
     lines = [(tool, found.get(schema.PREFIX + tool)) for tool in TOOLS]
+    killed = _killed(found.get(schema.KILL))
     if as_json:
         tools = [
             {"tool": tool, "version": (flag or {}).get("version", 0), "shares": _shares(flag)} for tool, flag in lines
         ]
-        click.echo(json.dumps({"schema": "crossfade.flags/1", "flags": tools}, indent=2))
+        click.echo(json.dumps({"schema": "crossfade.flags/1", "killed": killed, "flags": tools}, indent=2))
         return
+    if killed:
+        click.echo(f"every tool is off, whatever stands here: {schema.KILL} is on")
+    elif killed is None:
+        click.echo(f"{schema.KILL} cannot be read: set it anew", err=True)
     for tool, flag in lines:
         version = f"v{flag.get('version', '?')}" if flag else "never set"
         click.echo(f"{tool:<14}{_text(_shares(flag)):<40}{version}")
@@ -168,6 +173,16 @@ def _known_targets(flag: Mapping[str, Any] | None) -> dict[str, Any]:
         return dict(schema.targets_of(flag)) if flag else {}
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return {}  # garbage is replaced, not built upon
+
+
+def _killed(flag: Mapping[str, Any] | None) -> bool | None:
+    """Whether the kill flag is on; None where it is garbage, and routers keep to its last good form."""
+    from router.flags import schema
+
+    try:
+        return flag is not None and schema.killed(flag)
+    except SettingsError:
+        return None
 
 
 def _targets(texts: tuple[str, ...]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class TwinCalls:
             # The breaker of the follower's origin is open: as if it were not joined.
             finish(twin, go.call, equal=False)
             go = admit(twin, replace(ask, wish=twin.seat), self.clock.monotonic())
+            go = replace(go, reason="follower's origin is failing")
         tasks.answering.set(None if twin.active else twin)
         self._decided(call, twin, ask, go)
         ending = Ending(twin, go.call)

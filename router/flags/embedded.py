@@ -24,6 +24,11 @@ log = logging.getLogger("crossfade.flags")
 _CLOSE_SECONDS = 2.0
 _UNKNOWN = "unknown"
 Flags = Mapping[str, Mapping[str, Any]]
+# What a store that does not hold a flag means by that.
+_UNSET: Flags = {
+    **{schema.key_of(tool): schema.build(tool, {Stage.OFF: schema.WHOLE}, version=1, seed=0) for tool in TOOLS},
+    schema.KILL: schema.kill(False, version=1),
+}
 
 
 class EmbeddedFlags:
@@ -95,15 +100,19 @@ class EmbeddedFlags:
             closing.join(_CLOSE_SECONDS)
 
     def stage(self, tool: str, subject: Subject) -> FlagValue | None:
-        """The tool's stage for this subject, from memory. None: flags are unknown."""
+        """The tool's stage for this subject, from memory; off for one without a key. None: flags are unknown."""
         key = schema.PREFIX + tool
         flag = self._good.get(key)
         if self._client is None or not self._known or flag is None:
             return None
+        if not subject.routing_key:
+            return FlagValue(stage=Stage.OFF, version=int(flag["version"]), reason="no routing key")
         detail = self._client.variation_detail(key, _context(subject), _UNKNOWN)
         if detail.value not in schema.VARIATIONS:
             return None
         kind = str((detail.reason or {}).get("kind", "")).lower()
+        if kind == "prerequisite_failed":
+            kind = f"killed by {schema.KILL}"
         return FlagValue(stage=Stage(detail.value), version=int(flag["version"]), reason=kind)
 
     # Following the store...
@@ -131,10 +140,9 @@ class EmbeddedFlags:
     def _take(self, flags: Flags) -> None:
         """Make these the flags. One that cannot be meant keeps its last good form; one never set is off."""
         good: dict[str, Mapping[str, Any]] = {}
-        for tool in TOOLS:
-            key = schema.PREFIX + tool
+        for key, unset in _UNSET.items():
             if key not in flags:
-                good[key] = schema.build(tool, {Stage.OFF: schema.WHOLE}, version=1, seed=0)
+                good[key] = unset
                 continue
             try:
                 good[key] = _meant(key, flags[key])
@@ -142,12 +150,16 @@ class EmbeddedFlags:
                 log.error("flag kept as it was", extra={"flag": key, "reason": str(error)})
                 if key in self._good:
                     good[key] = self._good[key]
+                elif key == schema.KILL:
+                    good[key] = unset  # a kill that was never readable kills nothing
         self._good = good
         self._publish()
 
     def _publish(self) -> None:
         assert self._source is not None
-        self._source.publish(self._good)
+        kill = self._good.get(schema.KILL, _UNSET[schema.KILL])
+        tools = {key: schema.under_kill(flag) for key, flag in self._good.items() if key != schema.KILL}
+        self._source.publish({schema.KILL: kill, **tools})
         self._known = True
         self._version += 1
         for listener in self._listeners:
@@ -179,7 +191,10 @@ class EmbeddedFlags:
 
 def _meant(key: str, flag: object) -> Mapping[str, Any]:
     """The flag, if it is one that the SDK can evaluate for everybody. Raises SettingsError."""
-    schema.check(flag)
+    if key == schema.KILL:
+        schema.killed(flag)
+    else:
+        schema.check(flag)
     assert isinstance(flag, Mapping)
     if flag["key"] != key:
         raise SettingsError(f"flag '{key}' says that it is '{flag['key']}'")

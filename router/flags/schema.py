@@ -7,6 +7,7 @@ from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS, Stage
 
 PREFIX = "sandbox-migration-"
+KILL = PREFIX + "kill"
 VARIATIONS = tuple(str(stage) for stage in Stage)
 WHOLE = 100_000
 Flag = dict[str, Any]
@@ -76,6 +77,34 @@ def build(
         "fallthrough": fallthrough,
         "migration": {"checkRatio": 1},
     }
+
+
+def kill(on: bool, *, version: int) -> Flag:
+    """The flag that turns every tool off at once, single sandboxes included, whatever the tool's own flag says."""
+    return {
+        "key": KILL,
+        "version": version,
+        "on": True,
+        "salt": KILL,
+        "variations": [False, True],
+        "offVariation": 0,
+        "fallthrough": {"variation": int(on)},
+    }
+
+
+def killed(flag: object) -> bool:
+    """Whether a kill flag is on. Raises SettingsError for one that is not plainly on or off for everybody."""
+    version = flag.get("version") if isinstance(flag, Mapping) else None
+    if isinstance(version, int) and _whole(version):
+        for on in (False, True):
+            if flag == kill(on, version=version):
+                return on
+    raise SettingsError(f"flag '{KILL}' is not plainly on or off for everybody; set it anew")
+
+
+def under_kill(flag: Mapping[str, Any]) -> Flag:
+    """A tool's flag that serves off unless the kill flag, which must be published beside it, is off."""
+    return {**flag, "prerequisites": [{"key": KILL, "variation": 0}, *(flag.get("prerequisites") or ())]}
 
 
 def _targets(targets: Mapping[str, Stage]) -> list[Flag]:

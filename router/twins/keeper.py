@@ -96,8 +96,17 @@ class Keeper:
             again = not await self.settle_now(twin)
         finally:
             self.settling.discard(twin.id)
-        if again and self._alive(twin):
+        if not self._alive(twin):
+            return
+        if again:
             self.settle_soon(twin)
+        elif twin.dirty_paths and (late := max(twin.late.values(), default=0.0)) > self.sides.clock.monotonic():
+            tasks.spawn(self._settle_after(twin, late), name=f"settle {twin.id} again")
+
+    async def _settle_after(self, twin: Twin, until: float) -> None:
+        """A lost write may land until then on what was just made equal: once more when it cannot."""
+        await asyncio.sleep(max(0.0, until - self.sides.clock.monotonic()))
+        self.settle_soon(twin)
 
     def _alive(self, twin: Twin) -> bool:
         return twin.joined and not self.stopping and self.registry.get(twin.id) is twin

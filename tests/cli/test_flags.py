@@ -144,6 +144,27 @@ def test_a_garbage_flag_is_shown_as_such_and_can_be_set_anew(shell: Shell) -> No
     assert schema.weights_of(shell.flag("files")) == {"shadow": schema.WHOLE}
 
 
+@pytest.mark.parametrize(
+    ("flag", "said", "killed"),
+    [
+        (schema.kill(True, version=1), "every tool is off", True),
+        (schema.kill(False, version=1), "", False),
+        ({"key": schema.KILL, "version": 1}, "sandbox-migration-kill cannot be read", None),
+    ],
+    ids=["on", "off", "garbage"],
+)
+def test_a_list_says_when_every_tool_is_killed(shell: Shell, flag: Any, said: str, killed: bool | None) -> None:
+    shell.set("files", "live")
+    rows = open_flag_rows(shell.url)
+    rows.write(flag, author="them", reason="by hand", expected_version=None)
+    rows.close()
+
+    listed = shell.invoke("list").output
+    assert said in listed
+    assert listed.splitlines()[-len(TOOLS)].startswith("files")
+    assert json.loads(shell.invoke("list", "--json").output)["killed"] is killed
+
+
 # What does not...
 
 WRONG: dict[str, tuple[list[str], str, str]] = {

@@ -46,6 +46,10 @@ class Given:
         self.flags = {**self.flags, **{schema.key_of(tool): flag for tool, flag in flags.items()}}
         self.revision += 1
 
+    def give_kill(self, on: bool) -> None:
+        self.flags = {**self.flags, schema.KILL: schema.kill(on, version=self.revision)}
+        self.revision += 1
+
     def read(self) -> tuple[int, Mapping[str, Mapping[str, object]]]:
         return self.revision, self.flags
 

@@ -118,6 +118,75 @@ def test_a_listener_that_fails_keeps_no_change_from_the_others(following: Follow
     assert seen.wait(5)
 
 
+def test_a_sandbox_without_a_key_is_old_whatever_the_flag_says(following: Following) -> None:
+    found = following(Given({schema.key_of("files"): flag("files", "complete")})).stage("files", subject(""))
+
+    assert found is not None
+    assert (found.stage, found.reason) == (Stage.OFF, "no routing key")
+
+
+# Killing...
+
+
+def test_a_kill_turns_every_tool_and_every_single_sandbox_off_and_its_end_brings_them_back(
+    following: Following,
+) -> None:
+    files = flag("files", "live", targets={"mine": Stage.COMPLETE})
+    given = Given({schema.key_of("files"): files, schema.key_of("shell"): flag("shell", "live=50,shadow=50")})
+    flags = following(given)
+    before = {(tool, key): stage(flags, tool, key) for tool in TOOLS for key in ["mine", *KEYS[:20]]}
+    given.give_kill(True)
+    until(lambda: stage(flags) == "off")
+
+    assert {stage(flags, tool, key) for tool, key in before} == {"off"}
+    found = flags.stage("files", subject("mine"))
+    assert found is not None
+    assert found.reason == "killed by sandbox-migration-kill"
+    given.give_kill(False)
+    until(lambda: stage(flags) == "live")
+    assert {(tool, key): stage(flags, tool, key) for tool, key in before} == before
+
+
+def test_a_kill_in_the_store_is_seen_within_a_second_at_the_router_s_own_pace(
+    rows: SqlFlagRows, following: Following
+) -> None:
+    put(rows, "files", "live")
+    flags = following(rows, poll_seconds=0.25)
+    seen = threading.Event()
+    flags.listen(seen.set)
+    rows.write(schema.kill(True, version=1), author="me", reason="test", expected_version=None)
+
+    assert seen.wait(1.0)
+    assert stage(flags) == "off"
+
+
+@pytest.mark.parametrize("garbage", [[], {}, {**schema.kill(True, version=2), "fallthrough": {"variation": 7}}])
+def test_a_garbage_kill_keeps_its_last_good_form_and_kills_nothing_if_it_had_none(
+    garbage: Any, following: Following
+) -> None:
+    given = Given({schema.key_of("files"): flag("files", "live"), schema.KILL: garbage})
+    flags = following(given)
+    assert stage(flags) == "live"
+
+    given.give_kill(True)
+    until(lambda: stage(flags) == "off")
+    version = flags.version
+    given.flags = {**given.flags, schema.KILL: garbage}
+    given.give(web=flag("web", "live"))
+    until(lambda: flags.version > version)
+    assert stage(flags, "web") == "off"
+
+
+def test_a_killed_migration_stays_killed_through_a_restart_without_the_store(following: Following) -> None:
+    given = Given({schema.key_of("files"): flag("files", "live")})
+    given.give_kill(True)
+    following(given).close()
+    switched = Switched(given)
+    switched.before = _unreachable
+
+    assert stage(following(switched)) == "off"
+
+
 # Garbage...
 
 

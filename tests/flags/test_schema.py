@@ -90,3 +90,17 @@ def test_shares_that_cannot_be_meant_name_the_part_and_the_fix(text: str, thing:
 
     assert thing in str(caught.value)
     assert fix in str(caught.value)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_kill_flag_reads_back(on: bool) -> None:
+    assert schema.killed(json.loads(json.dumps(schema.kill(on, version=3)))) is on
+
+
+@given(st.dictionaries(st.sampled_from(sorted(schema.kill(True, version=1))), json_values) | json_values)
+def test_a_kill_flag_is_on_off_or_refused(parts: object) -> None:
+    flag = schema.kill(True, version=1) | parts if isinstance(parts, dict) else parts
+    try:
+        assert schema.killed(flag) in (True, False)
+    except SettingsError as error:
+        assert "sandbox-migration-kill" in str(error)
