@@ -21,7 +21,6 @@ from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream
-from policies.sampling import sampled
 from router.admin.app import admin_app
 from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
@@ -230,7 +229,7 @@ def _wire(
     )
     twincalls = TwinCalls(
         settings=settings, answers=answers, registry=registry, sides=sides, keeper=keeper, lanes=lanes,
-        decider=decider, clock=clock, sampled=sampled,
+        decider=decider, clock=clock,
     )  # fmt: skip
     only_new = OnlyNew(registry, sides, keeper, keys, settings.listen.public_url)
     eligible = frozenset(settings.mirror.eligible_orgs)

@@ -11,6 +11,7 @@ from crossfade.operation import Operation
 from crossfade.outcome import Fate, Outcome
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, UpstreamFailed
+from policies.stages import held
 from router import tasks
 from router.engine import split, translate
 from router.engine.call import Call
@@ -115,7 +116,7 @@ class Answers:
     def _fall_back(self, call: Call, twin: Twin, why: str) -> None:
         decision = call.decision
         assert decision is not None
-        reason = f"{decision.tool} is {decision.stage}; held on {twin.seat}: {why}"
+        reason = held(decision.tool, decision.stage, twin.seat, why)
         call.decision = replace(decision, answering=twin.seat, shadow=None, reason=reason)
         call.dropped = call.dropped or (why if decision.shadow else "")
         for path in self._paths(call):

@@ -7,7 +7,7 @@ from crossfade.decision import FlagValue, Subject
 from crossfade.ports import Flags
 from crossfade.stage import PROCESS_GROUP, STAGES, TOOLS, Origin, Stage
 from policies.buckets import bucket
-from policies.group import seat_wish
+from policies.group import limiting, seat_wish
 from router.twins.state import Twin
 
 # Tools whose one-path file calls may be answered by the side that has not the seat.
@@ -21,6 +21,7 @@ class Wishes:
     version: int
     values: Mapping[str, FlagValue]
     pinned: bool = False  # flags were unknown: these are the pins
+    limiting: tuple[str, ...] = ()  # tools of the process group that keep the seat on old
 
     def stage(self, tool: str) -> Stage:
         return self.values[tool].stage
@@ -78,7 +79,8 @@ class Decider:
                 pinned = True
                 value = FlagValue(stage=_pin(pins.get(tool)), version=version, reason="flag unknown: pinned")
             values[tool] = value
-        return Wishes(version=version, values=values, pinned=pinned)
+        stages = {tool: value.stage for tool, value in values.items()}
+        return Wishes(version=version, values=values, pinned=pinned, limiting=limiting(stages))
 
     def forget(self, sandbox: str) -> None:
         self.cached.pop(sandbox, None)

@@ -10,14 +10,14 @@ from functools import partial
 from crossfade.errors import Unreachable
 from crossfade.operation import Effect, Operation
 from crossfade.ports import Clock
-from crossfade.stage import PROCESS_GROUP, STAGES, Compared, Origin
-from crossfade.twin import FollowerState
+from crossfade.stage import STAGES, Origin
+from policies import stages
 from router import tasks
 from router.engine import masking, translate
 from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.classify import classify
-from router.engine.decide import FILE_TOOLS, Decider
+from router.engine.decide import Decider
 from router.engine.ending import Ending
 from router.engine.forward import body_size, has_body
 from router.settings import Settings
@@ -48,7 +48,6 @@ class TwinCalls:
     lanes: Lanes
     decider: Decider
     clock: Clock
-    sampled: Callable[[str, float], bool]
 
     async def answer(self, call: Call, twin: Twin, send: Send, done: Done) -> bool:
         """Answer the client. True: evidence is under way and will call `done`."""
@@ -168,7 +167,8 @@ class TwinCalls:
     def _ask(self, call: Call, twin: Twin) -> Ask:
         kind = call.kind
         assert kind is not None and call.decision is not None
-        tool, wish = call.decision.tool, self.wish(call, twin)
+        self.wish(call, twin)
+        tool, stage = call.decision.tool, call.decision.stage
         mutates = kind.effect is not Effect.READ
         known = bool(call.operations)
         paths = _paths(call.operations, self.settings.new.work_dir)
@@ -178,9 +178,8 @@ class TwinCalls:
             paths = frozenset()
         if kind.name.startswith("fs.") and not paths:
             paths = _WHOLE_TREE
-        follower_may = bounded and twin.active and (tool in FILE_TOOLS or tool == "lifecycle")
         return Ask(
-            wish=wish if follower_may else twin.seat,
+            wish=stages.asked(tool, stage, self._situation(twin), bounded=bounded),
             paths=paths,
             bounded=bounded,
             mutates=mutates,
@@ -191,34 +190,30 @@ class TwinCalls:
         )
 
     def _decided(self, call: Call, twin: Twin, ask: Ask, go: Go) -> None:
-        decision = call.decision
-        assert decision is not None
-        held = ""
-        if go.side is not decision.wish and go.how is How.SEAT:
-            held = go.reason or self._held(twin, decision.tool)
-        reason = f"{decision.tool} is {decision.stage}; " + (
-            f"{go.reason or 'the seat answers'}" if go.side is decision.wish else f"held on {go.side}: {held}"
+        decision, kind = call.decision, call.kind
+        assert decision is not None and kind is not None
+        decided = stages.decide(
+            decision.tool,
+            decision.stage,
+            kind.effect,
+            self._situation(twin, call.bucket),
+            side=go.side,
+            why=go.reason,
+            call_id=call.id,
+            sample=self.settings.tool(decision.tool).sample,
         )
-        due = STAGES[decision.stage].compared
-        wanted = due is Compared.ALL or (due is Compared.MUTATIONS and ask.mutates)
-        sampled = wanted and self.sampled(call.id, self.settings.tool(decision.tool).sample)
-        expected = twin.joined or twin.row.follower is FollowerState.CREATING
-        shadow = go.side.other if sampled and expected else None
-        if wanted and not sampled:
-            call.dropped = "not sampled"
-        elif wanted and not expected:
-            call.dropped = f"no follower: {twin.row.held or twin.row.follower}"
-        call.decision = replace(decision, answering=go.side, shadow=shadow, reason=reason)
-        call.answering = str(go.side)
+        call.decision, call.answering = decided.decision, str(go.side)
+        call.dropped = decided.dropped or call.dropped
 
-    def _held(self, twin: Twin, tool: str) -> str:
-        if tool in PROCESS_GROUP:
-            if not twin.joined:
-                return twin.row.held or f"follower is {twin.row.follower}"
-            return twin.row.held or "process tools move together, and only at birth"
-        if not twin.joined:
-            return twin.row.held or f"follower is {twin.row.follower}"
-        return "follower is not active yet" if not twin.active else "the call is not on one path"
+    def _situation(self, twin: Twin, bucket: int = -1) -> stages.Situation:
+        return stages.Situation(
+            seat=twin.seat,
+            follower=twin.row.follower,
+            active=twin.active,
+            held=twin.row.held,
+            limiting=self.decider.wishes(twin).limiting,
+            bucket=bucket,
+        )
 
     # After the answer
 
