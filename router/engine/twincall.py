@@ -158,7 +158,7 @@ class TwinCalls:
         wishes = self.decider.wishes(twin)
         stage = wishes.stage(call.decision.tool)
         wish = STAGES[stage].wish
-        call.flag_version = wishes.version
+        call.flag_version = wishes.values[call.decision.tool].version
         call.routing_key, call.organization = twin.row.routing_key, twin.row.organization
         call.bucket = self.decider.subject(twin.row.routing_key, "").bucket
         call.decision = replace(call.decision, stage=stage, wish=wish)
