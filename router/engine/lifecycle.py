@@ -69,7 +69,8 @@ class Lifecycle:
     def _born(self, call: Call, sandbox: str, key: str, created: Mapping[str, Any], operation: Operation) -> None:
         subject = self.decider.subject(key, call.organization)
         wishes = self.decider.evaluate(subject, {})
-        call.routing_key, call.bucket, call.flag_version = key, subject.bucket, wishes.version
+        call.routing_key, call.bucket = key, subject.bucket
+        call.flag_version = wishes.values["lifecycle"].version
         if not self.is_eligible(call.organization):
             call.reason = f"organisation {call.organization or '(unknown)'} is not listed in mirror.eligible_orgs"
             return
