@@ -58,7 +58,7 @@ def _fields(operation: str, value: Any) -> dict[str, Any]:
         case SessionLogs():
             return {"output": value.marked}
         case ContentDigest():
-            return {"content": asdict(value)}
+            return {"content": _flat(value)}
         case Content():
             raise TypeError(f"{operation}: digest the content first (router.compare.capture), its stream is read once")
         case CommandInfo():
@@ -73,7 +73,7 @@ def _fields(operation: str, value: Any) -> dict[str, Any]:
         case PtyInfo():
             return _pty(value)
         case FileInfo():
-            return asdict(value)
+            return _flat(value)
         case str():
             return {"path": value}
         case tuple() | list():
@@ -82,6 +82,11 @@ def _fields(operation: str, value: Any) -> dict[str, Any]:
             return {"fields": dict(value)}
         case _:
             raise TypeError(f"{operation}: no plain form for {type(value).__name__}; add it to comparators/plain.py")
+
+
+def _flat(value: ContentDigest | FileInfo) -> dict[str, Any]:
+    """As asdict does it, without its deep copies: every field is a scalar, and every compared call comes through."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def _row(operation: str, entry: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from crossfade.operation import Operation
@@ -242,9 +242,10 @@ def nanoseconds(text: str) -> int:
     found = _TIME.match(text)
     if not found:
         return 0
-    zone = (found[4] or "Z").replace(":", "")
-    moment = datetime.strptime(f"{found[1]}T{found[2]}{'+0000' if zone == 'Z' else zone}", "%Y-%m-%dT%H:%M:%S%z")
-    return int(moment.astimezone(UTC).timestamp()) * 1_000_000_000 + int((found[3] or "").ljust(9, "0") or 0)
+    day, clock, fraction, zone = found.groups()
+    # fromisoformat reads a day and a time three times as fast as strptime; listings hold hundreds.
+    moment = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in (None, 'Z') else zone}")
+    return int(moment.timestamp()) * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
 
 
 def _matches(body: bytes, _headers: Headers) -> tuple[TextMatch, ...]:

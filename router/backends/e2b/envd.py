@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -190,28 +191,39 @@ class Envd:
                 raise Failed(outcome)
         raise AssertionError("the last attempt returns or raises")
 
-    def _routing(self, handle: Handle, purpose: Purpose) -> list[tuple[bytes, bytes]]:
-        headers = [
-            (b"Accept", b"application/json, */*"),
-            (b"E2b-Sandbox-Id", handle.id.encode()),
-            (b"E2b-Sandbox-Port", str(ENVD_PORT).encode()),
-        ]
-        if name := operation_name.get():
-            headers.append((b"X-Crossfade-Operation", name.encode()))
-        if handle.token:
-            headers.append((b"X-Access-Token", handle.token.encode()))
-        if purpose is not Purpose.ANSWER:
-            headers.append((b"X-Crossfade-Purpose", purpose.value.encode()))
-        return headers
+    def _routing(self, handle: Handle, purpose: Purpose) -> tuple[tuple[bytes, bytes], ...]:
+        return _routing(handle, purpose, operation_name.get())
 
     def _basic(self) -> bytes:
-        return b"Basic " + base64.b64encode(f"{self.user}:".encode())
+        return _basic(self.user)
 
     async def _read(self, response: UpstreamResponse) -> bytes:
         try:
             return await response.read(_ANSWER_LIMIT)
         except UpstreamFailed as error:
             raise Failed(unknown(f"answer broke off: {error}")) from error
+
+
+@lru_cache(maxsize=4096)
+def _routing(handle: Handle, purpose: Purpose, operation: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Headers that lead to a sandbox: the same for each of its calls, so made once."""
+    headers = [
+        (b"Accept", b"application/json, */*"),
+        (b"E2b-Sandbox-Id", handle.id.encode()),
+        (b"E2b-Sandbox-Port", str(ENVD_PORT).encode()),
+    ]
+    if operation:
+        headers.append((b"X-Crossfade-Operation", operation.encode()))
+    if handle.token:
+        headers.append((b"X-Access-Token", handle.token.encode()))
+    if purpose is not Purpose.ANSWER:
+        headers.append((b"X-Crossfade-Purpose", purpose.value.encode()))
+    return tuple(headers)
+
+
+@lru_cache(maxsize=16)
+def _basic(user: str) -> bytes:
+    return b"Basic " + base64.b64encode(f"{user}:".encode())
 
 
 def _pause(response: UpstreamResponse, attempt: int) -> float:
