@@ -40,14 +40,18 @@ class SqlFlagRows:
         self._read: tuple[int, Mapping[str, Mapping[str, object]]] | None = None
 
     def read(self) -> tuple[int, Mapping[str, Mapping[str, object]]]:
-        """(revision, flags by key). Cheap while nothing has changed. Raises Unreachable."""
+        """(revision, flags by key). Cheap while nothing has changed. Raises Unreachable.
+
+        A body that is no JSON object reads as a flag of that key and version with nothing in it, for the flags' schema
+        to report: one broken row must not hide the others.
+        """
         with self._database.reading() as connection:
             revision = _revision(connection)
             with self._lock:
                 if self._read is not None and self._read[0] == revision:
                     return self._read
-            rows = connection.execute(select(schema.flags.c.key, schema.flags.c.body)).all()
-        read = revision, MappingProxyType({row.key: _flag(row.body) for row in rows})
+            rows = connection.execute(select(schema.flags)).all()
+        read = revision, MappingProxyType({row.key: _stored(row.key, row.version, row.body) for row in rows})
         with self._lock:
             self._read = read
         return read
@@ -121,9 +125,17 @@ def _revision(connection: Connection) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
+def _stored(key: str, version: int, body: str) -> Mapping[str, Any]:
+    return _flag(body) or {"key": key, "version": version, "unreadable": True}
+
+
 def _flag(body: str) -> Mapping[str, Any]:
-    flag: Mapping[str, Any] = orjson.loads(body)
-    return flag
+    """The flag; nothing where the body is not one."""
+    try:
+        flag = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return flag if isinstance(flag, dict) else {}
 
 
 def _conflict(key: str, found: int | None, expected: int | None) -> str:

@@ -1,15 +1,23 @@
 """Flags on disk and their history."""
 
+import functools
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from crossfade.errors import Conflict, SettingsError
+from router.cli.flags import flags as commands
+from router.flags.embedded import EmbeddedFlags
+from router.flags.schema import build, check, shares
 from router.store.database import Database
 from router.store.flags import SqlFlagRows, open_flag_rows
 from router.store.queries import tool_flags
+from tests.flags.conftest import stage, until
 
 STAGES = ["off", "dualwrite", "shadow", "live", "rampdown", "complete"]
 
@@ -24,6 +32,13 @@ def flag(version: int, live: int = 10_000, tool: str = "files") -> dict[str, obj
         "offVariation": 0,
         "fallthrough": {"rollout": {"variations": weights}},
     }
+
+
+def break_body(url: str, key: str, body: str) -> None:
+    """Damage one stored flag from outside, as a hand on the database would."""
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("update flags set body = ? where key = ?", (body, key))
+        connection.execute("update meta set value = value + 1 where name = 'flags_revision'")
 
 
 @pytest.fixture
@@ -78,6 +93,52 @@ def test_a_change_by_another_process_is_seen(url: str, rows: SqlFlagRows) -> Non
     subprocess.run([sys.executable, "-c", program, url], check=True)
 
     assert "sandbox-migration-files" in rows.read()[1]
+
+
+@pytest.mark.parametrize("body", ["not JSON", '{"key": "sandbox-mig', "[1, 2]", '"text"', "null", "[" * 5000, ""])
+def test_a_body_that_is_no_flag_is_garbage_for_the_schema_and_can_be_replaced(
+    body: str, url: str, rows: SqlFlagRows
+) -> None:
+    rows.write(flag(1), author="me", reason="start", expected_version=None)
+    rows.write(flag(1, tool="web"), author="me", reason="start", expected_version=None)
+    break_body(url, "sandbox-migration-files", body)
+
+    _, found = rows.read()
+    with pytest.raises(SettingsError, match="flag 'sandbox-migration-files' cannot be read"):
+        check(found["sandbox-migration-files"])
+    assert found["sandbox-migration-web"] == flag(1, tool="web")
+    rows.write(flag(2), author="me", reason="mended", expected_version=1)
+    assert rows.read()[1]["sandbox-migration-files"] == flag(2)
+    assert rows.history("sandbox-migration-files")[0].before == {}
+
+
+def test_a_router_keeps_the_last_good_form_of_a_flag_whose_body_breaks(
+    url: str, rows: SqlFlagRows, tmp_path: Path
+) -> None:
+    rows.write(build("files", shares("live"), version=1, seed=7), author="me", reason="go", expected_version=None)
+    flags = EmbeddedFlags(rows, tmp_path / "last.json", poll_seconds=0.01)
+    flags.start()
+    try:
+        break_body(url, "sandbox-migration-files", "{")
+        rows.write(build("web", shares("live"), version=1, seed=7), author="me", reason="go", expected_version=None)
+        until(lambda: stage(flags, "web") == "live")
+
+        assert stage(flags, "files") == "live"
+    finally:
+        flags.close()
+
+
+def test_the_commands_show_a_broken_body_and_set_it_anew(url: str, rows: SqlFlagRows, tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(f'[origins.old]\nurl = "http://127.0.0.1:1/api"\n[store]\nurl = "{url}"\n')
+    rows.write(flag(1), author="me", reason="start", expected_version=None)
+    break_body(url, "sandbox-migration-files", "{")
+    run = functools.partial(CliRunner().invoke, commands, catch_exceptions=False)
+    config = ["--config", str(tmp_path / "x.toml")]
+
+    assert "cannot be read" in run(["list", *config]).output.splitlines()[0]
+    assert "cannot be read" in run(["show", "files", *config]).output.splitlines()[0]
+    run(["set", "files", "shadow", "--reason", "mend", "--author", "me", "--yes", *config])
+    assert run(["list", *config]).output.splitlines()[0].split() == ["files", "shadow", "100", "%", "v2"]
 
 
 def test_flags_can_be_opened_before_the_router_ever_ran(url: str) -> None:
