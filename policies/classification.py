@@ -85,10 +85,12 @@ def classify(
     baggage: str | None = None,
     text: str = "",
     path: str = "",
+    moved_to: str = "",
     session: str = "",
 ) -> Classification:
     """The call's tool: by header, by baggage, by the first rule that hits, else the operation's own.
 
+    `moved_to` is the second path of a move; a rule about paths hits by either.
     A header or baggage that names no known tool is passed over, so that a client's slip cannot misroute a call.
     """
     if header is not None and (found := _BY_HEADER.get(header.strip().lower())) is not None:
@@ -97,7 +99,7 @@ def classify(
         return Classification(tool=tool, by="baggage")
     for rule in _RULES.get(operation, ()):
         seen = text if rule.looks_at == "text" else path if rule.looks_at == "path" else session
-        if seen and rule.hits(seen):
+        if (seen and rule.hits(seen)) or (moved_to and rule.looks_at == "path" and rule.hits(moved_to)):
             return Classification(tool=rule.tool, by=f"rule:{rule.name}")
     return _DEFAULTS.get(operation, _OTHER)
 
