@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from crossfade.decision import MirrorExecute
 from crossfade.errors import SettingsError
@@ -217,9 +218,32 @@ class _Reader:
         expected = (int, float) if kind is float else kind
         if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
             raise self._error(section, key, f"must be {_NAMES.get(kind, kind)}, not {value!r}")
-        if kind in (int, float) and value < 0:
-            raise self._error(section, key, f"must not be negative, but is {value!r}")
+        if kind in (int, float):
+            self._number(section, key, value)
+        if kind is str and key in _URLS.get(section, ()):
+            self._url(section, key, value)
         return value
+
+    def _number(self, section: str, key: str, value: float) -> None:
+        if not -_MOST <= value <= _MOST:  # nan is not between them either
+            raise self._error(section, key, f"must be a finite number, not {value!r:.40}")
+        if value < 0:
+            raise self._error(section, key, f"must not be negative, but is {value!r}")
+        if key == "sample" and value > 1:
+            raise self._error(section, key, f"is a share from 0 to 1, not {value!r}; write 0.1 for 10 %")
+
+    def _url(self, section: str, key: str, value: str) -> None:
+        """Refuse an address that no request could be sent to. Empty means that the key is not set."""
+        if not value:
+            return
+        try:
+            parts = urlsplit(value)
+            problem = _url_problem(value, parts.scheme, parts.hostname, parts.port)
+        except ValueError as error:  # a port that is no number, a bracket that does not close
+            problem = f"is no address: {error}"
+        if problem:
+            # The value is not repeated: it may hold a password.
+            raise self._error(section, key, f"{problem}; write it such as {_URLS[section][key]}")
 
     def _secret(self, section: str, key: str, value: Mapping[str, Any]) -> str:
         """`{ env = "NAME" }` or `{ file = "PATH" }`."""
@@ -262,4 +286,24 @@ class _Reader:
         return section_line
 
 
+def _url_problem(value: str, scheme: str, host: str | None, port: int | None) -> str:
+    if scheme not in ("http", "https"):
+        return "does not begin with http:// or https://"
+    if not host:
+        return "names no host"
+    if port == 0:
+        return "names port 0"
+    if value.strip() != value or any(sign in value for sign in "?# \t\r\n"):
+        return "must be an address and a path, without a query, a fragment or blanks"
+    return ""
+
+
+# Keys that hold an address, and what one looks like.
+_URLS: Mapping[str, Mapping[str, str]] = {
+    "listen": {"public_url": "https://sandboxes.example.org"},
+    "origins.old": {"url": "https://app.daytona.io/api"},
+    "origins.new": {"url": "https://api.e2b.app", "sandbox_url": "http://127.0.0.1:3000"},
+    "telemetry": {"otlp_endpoint": "http://collector:4318"},
+}
+_MOST = 2**63 - 1  # what TOML itself says a number may be; more overflows where it is counted with
 _NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}

@@ -33,6 +33,33 @@ WRONG: dict[str, tuple[str, int, str, str]] = {
     "bad mirror": (OLD + '[tools.web]\nmirror_execute = "maybe"\n', 4, "tools.web.mirror_execute", "known: never"),
     "negative": (OLD + "[mirror]\ncall_seconds = -1\n", 4, "mirror.call_seconds", "must not be negative"),
     "negative whole": (OLD + "[flags]\nseed = -1\n", 4, "flags.seed", "must not be negative"),
+    "endless": (OLD + "[mirror]\ncall_seconds = inf\n", 4, "mirror.call_seconds", "a finite number, not inf"),
+    "negative endless": (OLD + "[store]\nkeep_records_days = -inf\n", 4, "store.keep_records_days", "a finite number"),
+    "too large": (OLD + f"[store]\nkeep_bytes = 1{'0' * 400}\n", 4, "store.keep_bytes", "a finite number, not 1000"),
+    "no number": (OLD + "[listen]\ndrain_seconds = nan\n", 4, "listen.drain_seconds", "a finite number, not nan"),
+    "share of nan": (OLD + "[tools.web]\nsample = nan\n", 4, "tools.web.sample", "a finite number, not nan"),
+    "share in percent": (OLD + "[tools.web]\nsample = 10\n", 4, "tools.web.sample", "write 0.1 for 10 %"),
+    "share a bit over": (OLD + "[telemetry]\nsample = 1.01\n", 4, "telemetry.sample", "from 0 to 1, not 1.01"),
+    "negative share": (OLD + "[tools.web]\nsample = -0.1\n", 4, "tools.web.sample", "must not be negative"),
+    "no scheme": ('[origins.old]\nurl = "daytona/api"\n', 2, "origins.old.url", "such as https://app.daytona.io/api"),
+    "host for a scheme": ('[origins.old]\nurl = "daytona:3000/api"\n', 2, "origins.old.url", "begin with http://"),
+    "other scheme": ('[origins.old]\nurl = "ftp://daytona/api"\n', 2, "origins.old.url", "begin with http://"),
+    "no host": ('[origins.old]\nurl = "http:///api"\n', 2, "origins.old.url", "names no host"),
+    "port alone": ('[origins.old]\nurl = "http://:80/api"\n', 2, "origins.old.url", "names no host"),
+    "bad port": ('[origins.old]\nurl = "http://daytona:port/api"\n', 2, "origins.old.url", "is no address"),
+    "port 0": ('[origins.old]\nurl = "http://daytona:0/api"\n', 2, "origins.old.url", "names port 0"),
+    "bracket": ('[origins.old]\nurl = "http://[::1/api"\n', 2, "origins.old.url", "is no address"),
+    "query": ('[origins.old]\nurl = "http://daytona/api?x=1"\n', 2, "origins.old.url", "without a query"),
+    "blank": ('[origins.old]\nurl = "http://daytona/api "\n', 2, "origins.old.url", "or blanks"),
+    "new without scheme": (OLD + '[origins.new]\nurl = "e2b:80"\n', 4, "origins.new.url", "https://api.e2b.app"),
+    "sandboxes": (OLD + '[origins.new]\nsandbox_url = "//e2b"\n', 4, "origins.new.sandbox_url", "begin with http://"),
+    "public": (OLD + '[listen]\npublic_url = "here"\n', 4, "listen.public_url", "begin with http://"),
+    "collector": (
+        OLD + '[telemetry]\notlp_endpoint = "c:4318"\n',
+        4,
+        "telemetry.otlp_endpoint",
+        "http://collector:4318",
+    ),
     "no url": ('\n[origins.old]\nkey = "k"\n', 2, "origins.old.url", "address of your Daytona API"),
     "nothing": ("", 1, "origins.old.url", "address of your Daytona API"),
     "secret not set": (
@@ -88,3 +115,22 @@ def test_a_secret_comes_from_a_file_without_its_line_end(tmp_path: Path) -> None
 
 def test_whole_numbers_do_for_numbers() -> None:
     assert parse(OLD + "[mirror]\ncall_seconds = 5\n").mirror.call_seconds == 5
+
+
+def test_the_ends_of_a_share_can_be_set() -> None:
+    settings = parse(OLD + "[tools.web]\nsample = 0\n[tools.kb]\nsample = 1\n")
+
+    assert (settings.tool("web").sample, settings.tool("kb").sample) == (0, 1)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8900/api", "https://[::1]:8900/api", "HTTP://daytona/api"])
+def test_an_address_may_be_of_any_host(url: str) -> None:
+    assert parse(f'[origins.old]\nurl = "{url}"\n').old.url == url
+
+
+def test_an_address_from_the_environment_is_checked_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSFADE_TEST_URL", "name:s3cret@daytona/api")
+
+    with pytest.raises(SettingsError, match=r"my\.toml:2: origins\.old\.url does not begin") as caught:
+        parse('[origins.old]\nurl = { env = "CROSSFADE_TEST_URL" }\n', "my.toml")
+    assert "s3cret" not in str(caught.value)
