@@ -10,18 +10,18 @@ from rich.status import Status
 
 from bench.field import Field
 from bench.output import show, write
-from bench.parts import small
+from bench.parts import shadow, small
 from bench.programs import Broken, Missing
 from bench.results import Found
 from demo.programs import NotReady
 
-PARTS = ("small", "mirror")
+PARTS = {"small": small.relay, "mirror": small.mirror, "shadow": shadow.shadow}
 QUICK = ("small", "mirror")
 
 
 async def run(options: argparse.Namespace, console: Console) -> list[Found]:
     """Measure the chosen parts, one after another."""
-    chosen = options.only.split(",") if options.only else QUICK if options.quick else PARTS
+    chosen = options.only.split(",") if options.only else QUICK if options.quick else tuple(PARTS)
     if unknown := [name for name in chosen if name not in PARTS]:
         raise Broken(f"no part '{unknown[0]}'; known: {', '.join(PARTS)}")
     count = options.rounds or 5
@@ -34,8 +34,7 @@ async def run(options: argparse.Namespace, console: Console) -> list[Found]:
                 def tell(text: str, part: str = name) -> None:
                     status.update(f"{part}: {text}")
 
-                measure = {"small": small.relay, "mirror": small.mirror}[name]
-                found.append(await measure(field, quick=options.quick, count=count, tell=tell))
+                found.append(await PARTS[name](field, quick=options.quick, count=count, tell=tell))
                 show(found[-1], console, time.monotonic() - started)
     return found
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -60,12 +60,27 @@ class Field:
         """Start it now, end it with everything else."""
         return await self._stack.enter_async_context(server)
 
-    async def router(self, name: str, stage: str, settings: str = "") -> Router:
-        """A router before both origins."""
-        old, new = f"http://127.0.0.1:{self.old}", f"http://127.0.0.1:{self.new}"
-        return await self._stack.enter_async_context(
-            Router(name=name, directory=self.directory, old=old, new=new, stage=stage, settings=settings)
+    async def router(
+        self,
+        name: str,
+        stage: str,
+        *,
+        old: str = "",
+        new: int = 0,
+        settings: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> Router:
+        """A router before both origins, or before others."""
+        router = Router(
+            name=name,
+            directory=self.directory,
+            old=old or f"http://127.0.0.1:{self.old}",
+            new=f"http://127.0.0.1:{new or self.new}",
+            stage=stage,
+            settings=settings,
+            environment=environment or {},
         )
+        return await self._stack.enter_async_context(router)
 
     async def need(self, *names: str) -> list[str]:
         """Start what is not running yet, all at once. Returns the names that can be had."""

@@ -1,5 +1,8 @@
 """Facts that are counted: every call is in the store, every pair was compared, nothing was left lying."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 from bench.results import Found
 from bench.router import Router, summed
 
@@ -31,15 +34,20 @@ async def counts(found: Found, router: Router, *, compared: bool) -> None:
     matched, all_compared = results.get("match", 0.0), summed(metrics, "crossfade_comparisons_total")
     dropped = summed(metrics, "crossfade_dropped_total")
     due = all_compared + dropped
-    reasons = ", ".join(
-        f"{value:g} {name.partition('reason=')[2].rstrip('}')}"
-        for name, value in metrics.items()
-        if name.startswith("crossfade_dropped_total{") and value
-    )
     found.check(
         f"{router.name}: {due:,.0f} pairs due, {all_compared:,.0f} compared, {matched:,.0f} of them equal, "
-        f"{dropped:,.0f} dropped{': ' + reasons if reasons else ''}",
+        f"{dropped:,.0f} dropped{why(metrics)}",
         bool(due) and dropped <= DROPS * due and matched == all_compared,
     )
     awaited = summed(metrics, "crossfade_awaited_shadow_calls_total")
     found.check(f"{router.name}: {awaited:g} client calls waited for shadow work", not awaited)
+
+
+def why(metrics: Mapping[str, float]) -> str:
+    """The reasons for which pairs were dropped, with a colon before them; empty when none was."""
+    reasons: Counter[str] = Counter()
+    for name, value in metrics.items():
+        if name.startswith("crossfade_dropped_total{"):
+            reasons[name.partition('reason="')[2].partition('"')[0]] += int(value)
+    return "".join(f"{', ' if number else ': '}{count:,} {reason}" for number, (reason, count) in
+                   enumerate(reasons.most_common()) if count)  # fmt: skip
