@@ -39,6 +39,7 @@ class Sides:
         if not there:
             return refused(404, "NOT_FOUND", f"sandbox {twin.id} has no {origin} side")
         self._watch(twin, origin)
+        self.breakers[origin].trying()
         started = self.clock.monotonic()
         try:
             async with asyncio.timeout(seconds):
