@@ -10,12 +10,18 @@ from rich.status import Status
 
 from bench.field import Field
 from bench.output import show, write
-from bench.parts import shadow, small
+from bench.parts import bodies, connections, shadow, small
 from bench.programs import Broken, Missing
 from bench.results import Found
 from demo.programs import NotReady
 
-PARTS = {"small": small.relay, "mirror": small.mirror, "shadow": shadow.shadow}
+PARTS = {
+    "small": small.relay,
+    "mirror": small.mirror,
+    "connections": connections.connections,
+    "bodies": bodies.bodies,
+    "shadow": shadow.shadow,
+}
 QUICK = ("small", "mirror")
 
 
@@ -52,7 +58,7 @@ def main() -> None:
     try:
         found = asyncio.run(run(options, console))
     except (Broken, Missing, NotReady) as error:
-        console.print(f"bench: {error}", style="red")
+        console.print(f"bench: {error}", style="red", markup=False)
         sys.exit(3)
     write(found, started=started)
     sys.exit(0 if all(each.holds for each in found) else 1)

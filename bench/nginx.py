@@ -17,8 +17,7 @@ worker_processes 1;
 {"user root;" if os.geteuid() == 0 else ""}
 pid {directory}/nginx.pid;
 error_log {directory}/error.log error;
-worker_rlimit_nofile 20000;
-events {{ worker_connections 15000; }}
+events {{ worker_connections 4096; }}
 http {{
   access_log off;
   {temporary}

@@ -51,7 +51,7 @@ async def rounds(
         await one(field, field.targets[name], asks, seconds=warm_seconds, connections=connections)
     for number, results in enumerate(found):
         for name in order(names, number):
-            tell(f"round {number + 1} of {count}: {name}")
+            tell(f"{connections} connections, round {number + 1} of {count}: {name}")
             target = field.targets[name.removesuffix(AGAIN)]
             results[name] = await one(field, target, asks, seconds=seconds, connections=connections)
     return found

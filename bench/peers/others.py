@@ -14,7 +14,7 @@ def haproxy(directory: Path, old: int) -> Server:
     file.write_text(f"""\
 global
   nbthread 1
-  maxconn 15000
+  maxconn 4000
 defaults
   mode http
   timeout connect 5s
