@@ -221,7 +221,7 @@ class _Reader:
         if kind in (int, float):
             self._number(section, key, value)
         if kind is str and key in _URLS.get(section, ()):
-            self._url(section, key, value)
+            self._url(section, key, str(value))
         return value
 
     def _number(self, section: str, key: str, value: float) -> None:

@@ -1,14 +1,21 @@
 """comparators/text.py: which lines changed."""
 
+import time
+from collections.abc import Callable
+
 import pytest
 from comparison_examples import outputs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comparators.text import compare_text, without_volatile
+from comparators.text import PAIRED_LINES, compare_text, without_volatile
 from crossfade import Change, Severity
 
 lines = st.lists(st.sampled_from([b"a", b"b", b"c", b"", b"long line"]), min_size=1, max_size=8)
+
+
+LOST = (Change.MISSING, Severity.CONTENT)
+OPPOSITE = {Change.MISSING: Change.EXTRA, Change.EXTRA: Change.MISSING}
 
 
 def joined(parts: list[bytes]) -> bytes:
@@ -102,6 +109,75 @@ def test_texts_of_many_lines_are_compared_in_time_that_grows_with_their_size() -
     new = b"".join(b"%d\n" % (at * 7 % 60_001) for at in range(59_000))
 
     assert {change for change, _ in kinds(old, new)} >= {Change.VALUE, Change.MISSING}
+
+
+def numbered(count: int, word: str = "done") -> list[bytes]:
+    return [b"2025-11-23T03:54:%02d.123Z %s %d" % (at % 60, word.encode(), at) for at in range(count)]
+
+
+def later(parts: list[bytes]) -> list[bytes]:
+    return [part.replace(b"2025-11-23T03:54", b"2025-11-24T11:07") for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    {
+        "noise in every line": (later, {(Change.VALUE, Severity.COSMETIC)}),
+        "another order": (lambda parts: parts[::-1], {(Change.ORDER, Severity.COSMETIC)}),
+        "another order, and noise": (lambda parts: later(parts[::-1]), {(Change.ORDER, Severity.COSMETIC)}),
+        "one real difference in noise": (
+            lambda parts: [*later(parts[:-2]), b"broken", parts[-1] + b"!"],
+            {(Change.VALUE, Severity.CONTENT)},
+        ),
+        "lines lost at the end": (lambda parts: [*parts[:-3], b"x"], {(Change.VALUE, Severity.CONTENT), LOST}),
+        "lines lost in noise": (lambda parts: later(parts[:-2]), {LOST}),
+        "a line less at the beginning": (lambda parts: parts[1:], {LOST}),
+        "everything else": (lambda parts: numbered(len(parts), "failed"), {(Change.VALUE, Severity.CONTENT)}),
+    }.values(),
+)
+def test_texts_too_long_to_pair_lines_up_are_told_apart_as_short_ones_are(
+    change: Callable[[list[bytes]], list[bytes]], found: set[tuple[Change, Severity]]
+) -> None:
+    parts = numbered(PAIRED_LINES + 1500)
+    old, new = joined(parts), joined(change(parts))
+
+    assert set(kinds(old, new)) == found
+    assert set(kinds(new, old)) == {(OPPOSITE.get(kind, kind), severity) for kind, severity in found}
+
+
+def test_the_difference_shown_of_a_long_text_is_the_one_that_counts() -> None:
+    parts = numbered(PAIRED_LINES + 1500)
+    change = compare_text(joined(parts), joined([*later(parts[:3000]), b"broken", *later(parts[3001:])]))
+
+    assert [(each.old, each.new) for each in change] == [("<time> done 3000", "broken")]
+
+
+def test_lines_that_repeat_without_end_are_compared_side_by_side() -> None:
+    old, new = joined([b"a"] * 1999 + [b"b"]), joined([b"b"] + [b"a"] * 1990)
+
+    assert (Change.MISSING, Severity.CONTENT) in kinds(old, new)
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        [joined([b"line %d of run %d, which says something" % (at, run) for at in range(50_000)]) for run in (0, 1)],
+        [
+            joined([b"2025-11-23T03:5%d:%02d.123Z done %d" % (run, at % 60, at) for at in range(50_000)])
+            for run in (0, 1)
+        ],
+        [b"%d" % run + b"-7 abc" * 330_000 for run in (0, 1)],
+        [joined([b"%d" % (at * (7 if run else 1) % 290_001) for at in range(290_000)]) for run in (0, 1)],
+    ],
+    ids=["all lines", "noise in all lines", "one line", "short lines"],
+)
+def test_two_megabytes_that_differ_everywhere_cost_a_part_of_the_deadline(sides: list[bytes]) -> None:
+    started = time.process_time()
+    found = compare_text(*sides)
+
+    assert found
+    # The deadline is 2 s of a process that runs with low priority, and normalising comes before this.
+    assert time.process_time() - started < 1.0
 
 
 @given(outputs)
