@@ -10,7 +10,7 @@ from rich.status import Status
 
 from bench.field import Field
 from bench.output import show, write
-from bench.parts import bodies, connections, shadow, small
+from bench.parts import bodies, connections, shadow, small, tls
 from bench.programs import Broken, Missing
 from bench.results import Found
 from demo.programs import NotReady
@@ -20,6 +20,7 @@ PARTS = {
     "mirror": small.mirror,
     "connections": connections.connections,
     "bodies": bodies.bodies,
+    "tls": tls.tls,
     "shadow": shadow.shadow,
 }
 QUICK = ("small", "mirror")

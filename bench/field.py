@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from bench import nginx
+from bench import certificates, nginx
 from bench.peers import envoy, others
 from bench.peers import nginx as peer
 from bench.programs import Missing, Server, free_port
@@ -41,7 +41,11 @@ class Field:
     missing: dict[str, str] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
     old: int = field(default_factory=free_port)
+    old_tls: int = field(default_factory=free_port)
     new: int = field(default_factory=free_port)
+    echo: int = field(default_factory=free_port)
+
+    _certifying: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> Self:
         self._stack = await contextlib.AsyncExitStack().__aenter__()
@@ -49,7 +53,7 @@ class Field:
         self.files = self.directory / "files"
         self.files.mkdir()
         nginx.write_files(self.files, huge=True)
-        await self.start(nginx.old_origin(self.directory, self.old, self.files))
+        await self.start(nginx.old_origin(self.directory, self.old, self.files, echo=self.echo))
         await self.start(nginx.new_origin(self.directory, self.new, self.files))
         return self
 
@@ -107,12 +111,28 @@ class Field:
             case "crossfade relay":
                 router = await self.router("relay", "off")
                 return Target(name, router.url, router.pid, plain, router)
+            case "crossfade relay tls":
+                trusted = {"SSL_CERT_FILE": str(await self._certificates() / "ca.pem")}
+                url = f"https://localhost:{self.old_tls}"
+                router = await self.router("relay-tls", "off", old=url, environment=trusted)
+                return Target(name, router.url, router.pid, plain, router)
             case "crossfade mirror":
                 router = await self.router("mirror", "shadow")
                 return Target(name, router.url, router.pid, await router.twins(self.twins), router)
             case _:
+                if name.endswith(" tls"):
+                    await self._certificates()
                 server = await self.start(_PEERS[name](self))
                 return Target(name, server.url, server.pid, plain)
+
+    async def _certificates(self) -> Path:
+        """A private authority, and an origin that it has certified; started once. Raises Missing."""
+        async with self._certifying:
+            if not (self.directory / "ca.pem").exists():
+                certificates.make(self.directory)
+                origin = nginx.old_origin(self.directory, self.old_tls, self.files, certificates=self.directory)
+                await self.start(origin)
+        return self.directory
 
     def requests(self, target: Target, asks: tuple[Ask, ...]) -> Path:
         """The file with a target's requests of these kinds."""
@@ -128,6 +148,8 @@ _PEERS: dict[str, Callable[[Field], Server]] = {
     "nginx mirror": lambda here: peer.mirror(here.directory, here.old, here.new),
     "envoy weighted": lambda here: envoy.weighted(here.directory, here.old),
     "envoy mirror": lambda here: envoy.mirror(here.directory, here.old, here.new),
+    "nginx split tls": lambda here: peer.split(here.directory, here.old_tls, "https"),
+    "envoy weighted tls": lambda here: envoy.weighted(here.directory, here.old_tls, tls=True),
     "haproxy": lambda here: others.haproxy(here.directory, here.old),
     "mitmproxy": lambda here: others.mitmproxy(here.directory, here.old),
     "naive": lambda here: others.naive(here.directory, here.old),

@@ -44,21 +44,24 @@ def server(name: str, directory: Path, port: int, configuration: str) -> Server:
 # The origins...
 
 
-def old_origin(directory: Path, port: int, files: Path, echo: int | None = None) -> Server:
-    """Daytona: control plane and toolbox, each answer always the same."""
-    here = directory / "old"
+def old_origin(directory: Path, port: int, files: Path, *, echo: int = 0, certificates: Path | None = None) -> Server:
+    """Daytona: control plane and toolbox, each answer always the same. `echo`: where its terminals are."""
+    name = "old-tls" if certificates else "old"
+    us = f"https://localhost:{port}" if certificates else f"http://127.0.0.1:{port}"
+    tls = f"ssl_certificate {certificates}/server.pem; ssl_certificate_key {certificates}/server.key;"
     body = f"""
   {_sizes()}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
-    location = /api/config {{ return 200 {_quoted(work.daytona_config(_us(port)))}; }}
-    location = /api/sandbox {{ return 200 {_quoted(work.daytona_sandbox("$request_id", _us(port)))}; }}
-    location ~ ^/api/sandbox/(?<sandbox>[^/]+) {{ return 200 {_quoted(work.daytona_sandbox("$sandbox", _us(port)))}; }}
-    {_toolbox(files, port, echo)}
+    listen 127.0.0.1:{port} {"ssl" if certificates else ""} backlog=4096;
+    {tls if certificates else ""}
+    location = /api/config {{ return 200 {_quoted(work.daytona_config(us))}; }}
+    location = /api/sandbox {{ return 200 {_quoted(work.daytona_sandbox("$request_id", us))}; }}
+    location ~ ^/api/sandbox/(?<sandbox>[^/]+) {{ return 200 {_quoted(work.daytona_sandbox("$sandbox", us))}; }}
+    {_toolbox(files, port, echo, "https" if certificates else "http")}
   }}
 }}
 """
-    return server("old", directory, port, head(here) + body)
+    return server(name, directory, port, head(directory / name) + body)
 
 
 def new_origin(directory: Path, port: int, files: Path) -> Server:
@@ -78,24 +81,20 @@ def new_origin(directory: Path, port: int, files: Path) -> Server:
     location = /filesystem.Filesystem/ListDir {{ return 200 {_quoted(work.envd_list())}; }}
     location = /process.Process/Start {{ error_page 405 =200 /start.bin; return 405; }}
     location = /start.bin {{ internal; root {here}; default_type application/connect+json; }}
-    {_toolbox(files, port, None)}
+    {_toolbox(files, port, 0, "http")}
   }}
 }}
 """
     return server("new", directory, port, head(here) + body)
 
 
-def _us(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
-
-
-def _toolbox(files: Path, port: int, echo: int | None) -> str:
+def _toolbox(files: Path, port: int, echo: int, scheme: str) -> str:
     below = "~ ^/toolbox/[^/]+"
-    sockets = "" if echo is None else f"""
+    terminals = f"""
     location {below}/process/pty/ {{
       proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
       proxy_read_timeout 600s; proxy_pass http://127.0.0.1:{echo};
-    }}"""  # fmt: skip
+    }}"""
     return f"""
     location {below}/files/info$ {{ return 200 {_quoted(work.daytona_info())}; }}
     location {below}/files$ {{ return 200 {_quoted(work.daytona_list())}; }}
@@ -107,9 +106,9 @@ def _toolbox(files: Path, port: int, echo: int | None) -> str:
     location {below}/files/bulk-upload$ {{
       # The whole body is read before it is answered, as an origin that stores it would.
       proxy_request_buffering on; proxy_pass_request_body off; proxy_set_header Content-Length "";
-      client_body_buffer_size 128k; rewrite ^ /uploaded break; proxy_pass http://127.0.0.1:{port};
+      client_body_buffer_size 128k; rewrite ^ /uploaded break; proxy_pass {scheme}://127.0.0.1:{port};
     }}
-    location = /uploaded {{ return 200 '{{}}'; }}{sockets}"""
+    location = /uploaded {{ return 200 '{{}}'; }}{terminals if echo else ""}"""
 
 
 def _sizes() -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bench.arithmetic import Round, column, order, ratio, spread
@@ -63,36 +63,39 @@ async def bodies(field: Field, *, quick: bool, count: int, tell: Tell) -> Found:
     )
     found.skipped = {name: reason for name, reason in field.missing.items() if name in NAMES}
     for body in BODIES:
-        rounds: list[dict[str, Moved]] = [{} for _ in range(count)]
-        for name in have:
-            await _one(field.targets[name], body, seconds=0.1)
-        for number, results in enumerate(rounds):
-            for name in order(have, number):
-                tell(f"{body.title}: round {number + 1} of {count}, {name}")
-                results[name] = await _one(field.targets[name], body, seconds=body.seconds)
-        _take(found, body, rounds, have)
+        await measure(field, found, body, have, ours=OURS, nginx="nginx split", count=count, tell=tell)
     router = field.targets[OURS].router
     assert router is not None
     await counts(found, router, compared=False)
     return found
 
 
-def _take(found: Found, body: Body, rounds: Sequence[Mapping[str, Moved]], have: Sequence[str]) -> None:
+async def measure(
+    field: Field, found: Found, body: Body, have: Sequence[str], *, ours: str, nginx: str, count: int, tell: Tell
+) -> None:
+    """One kind of transfer in rounds: a table, a ratio and a fact in `found`."""
+    rounds: list[dict[str, Moved]] = [{} for _ in range(count)]
+    for name in have:
+        await _one(field.targets[name], body, seconds=0.1)
+    for number, results in enumerate(rounds):
+        for name in order(have, number):
+            tell(f"{body.title}: round {number + 1} of {count}, {name}")
+            results[name] = await _one(field.targets[name], body, seconds=body.seconds)
     rate: list[Round] = [{name: each.megabytes_per_second for name, each in results.items()} for results in rounds]
     cpu: list[Round] = [{name: each.cpu_us_per_megabyte for name, each in results.items()} for results in rounds]
     rows: dict[str, dict[str, Value]] = {}
     for name in have:
         rows[name] = {"MB/s": spread(column(rate, name))}
-        if "nginx split" in have:
-            rows[name]["× nginx split"] = ratio(rate, name, "nginx split")
+        if nginx in have:
+            rows[name]["× nginx"] = ratio(rate, name, nginx)
         if name != "direct":
             rows[name]["CPU µs a MB"] = spread(column(cpu, name))
             rows[name]["memory grew MB"] = max(results[name].grown_bytes for results in rounds) / 1024**2
-    found.tables.append(Table(title=body.title, columns=("MB/s", "× nginx split", "CPU µs a MB", "memory grew MB"),
-                              rows=rows))  # fmt: skip
-    if "nginx split" in have:
-        found.ratios[body.ratio] = ratio(rate, OURS, "nginx split")
-    grown = max(results[OURS].grown_bytes for results in rounds)
+    columns = ("MB/s", "× nginx", "CPU µs a MB", "memory grew MB")
+    found.tables.append(Table(title=body.title, columns=columns, rows=rows))
+    if nginx in have:
+        found.ratios[body.ratio] = ratio(rate, ours, nginx)
+    grown = max(results[ours].grown_bytes for results in rounds)
     found.check(f"{body.title}: memory grew by {grown / 1024**2:.1f} MB at most", grown < GROWTH)
 
 
