@@ -78,6 +78,7 @@ class AnswerReader:
         self._interim = interim
         self._upgrade = upgrade
         self._in_head = True
+        self._headers = []  # the trailers of the answer before are dropped here
         self._outside = 0
         self._chunks = -1
         self.complete = self.started = False
