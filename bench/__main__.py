@@ -10,7 +10,7 @@ from rich.status import Status
 
 from bench.field import Field
 from bench.output import show, write
-from bench.parts import bodies, connections, shadow, small, tls
+from bench.parts import bodies, connections, shadow, small, sockets, tls
 from bench.programs import Broken, Missing
 from bench.results import Found
 from demo.programs import NotReady
@@ -21,6 +21,7 @@ PARTS = {
     "connections": connections.connections,
     "bodies": bodies.bodies,
     "tls": tls.tls,
+    "sockets": sockets.sockets,
     "shadow": shadow.shadow,
 }
 QUICK = ("small", "mirror")

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from bench import certificates, nginx
 from bench.peers import envoy, others
@@ -15,6 +16,7 @@ from bench.programs import Missing, Server, free_port
 from bench.router import Router
 from bench.work import Ask, write_requests
 
+T = TypeVar("T")
 RELAYS = ("direct", "nginx split", "envoy weighted", "haproxy", "mitmproxy", "naive", "crossfade relay")
 MIRRORS = ("nginx mirror", "envoy mirror", "crossfade mirror")
 PLAIN_SANDBOXES = 1_000
@@ -62,7 +64,11 @@ class Field:
 
     async def start(self, server: Server) -> Server:
         """Start it now, end it with everything else."""
-        return await self._stack.enter_async_context(server)
+        return await self.enter(server)
+
+    async def enter(self, program: AbstractAsyncContextManager[T]) -> T:
+        """The same for anything that is started by being entered."""
+        return await self._stack.enter_async_context(program)
 
     async def router(
         self,
