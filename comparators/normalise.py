@@ -219,8 +219,10 @@ def placeholders(value: Any, names: Mapping[str, str]) -> Any:
     if not names or not isinstance(value, str | bytes):
         return value
     known = sorted((name for name in names if name), key=lambda name: (-len(name), name))
+    text = value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
+    if not any(name in text for name in known):
+        return value  # nearly always, and the pattern would cost more than all the rest
     # Whole names only: /root must not be found in /rooted.
     pattern = r"(?<![A-Za-z0-9_])(?:" + "|".join(re.escape(name) for name in known) + r")(?![A-Za-z0-9_])"
-    text = value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
     text = re.sub(pattern, lambda match: names[match.group()], text)
     return text.encode(errors="surrogateescape") if isinstance(value, bytes) else text

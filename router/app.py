@@ -25,6 +25,7 @@ from router.admin.app import admin_app
 from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
 from router.compare.capture import captured
+from router.compare.names import names_of
 from router.compare.pairing import pair_of
 from router.compare.worker import CompareWorker
 from router.engine import masking
@@ -197,8 +198,12 @@ def _wire(
     own_keys = tuple(key for key in (settings.old.key, settings.new.key) if key)
 
     async def compare(operation: Operation, one: Outcome, other: Outcome, answered_by: Origin) -> Comparison:
-        hidden = (*own_keys, *masking.secrets(registry.get(operation.sandbox)))
-        return await worker.compare(pair_of(operation, one, other, answered_by, secrets=hidden))
+        twin = registry.get(operation.sandbox)
+        hidden = (*own_keys, *masking.secrets(twin))
+        names = names_of(
+            operation, twin.row if twin else None, old_domain=old.preview_domain, new_domain=settings.new.domain
+        )
+        return await worker.compare(pair_of(operation, one, other, answered_by, secrets=hidden, names=names))
 
     registry = Registry(rows, clock, settings.mirror.orphan_grace_seconds)
     settler = Settler(sides, settings.mirror.roots)

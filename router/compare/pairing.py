@@ -7,8 +7,7 @@ from crossfade.comparison import Pair
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.stage import Origin
-
-NO_NAMES: Mapping[Origin, Mapping[str, str]] = {}
+from router.compare.names import NO_NAMES
 
 
 def pair_of(
@@ -18,14 +17,14 @@ def pair_of(
     answered_by: Origin,
     *,
     secrets: Collection[str] = (),
-    names: Mapping[Origin, Mapping[str, str]] = NO_NAMES,
+    names: Mapping[str, str] = NO_NAMES,
 ) -> Pair:
-    """The pair to compare. `secrets` are values known beyond the call's own; `names` are each side's own names
-    (host, home, sandbox id, preview host) with the placeholder both share."""
+    """The pair to compare. `secrets` are values known beyond the call's own; `names` are what the sides call
+    themselves (host, sandbox id, preview host), each with its placeholder."""
     old, new = (answer, other) if answered_by is Origin.OLD else (other, answer)
     hidden = (*secrets_of(operation.arguments), *secrets)
     return Pair(
         operation=operation.name,
-        old=plain(operation.name, old, secrets=hidden, names=names.get(Origin.OLD, {})),
-        new=plain(operation.name, new, secrets=hidden, names=names.get(Origin.NEW, {})),
+        old=plain(operation.name, old, secrets=hidden, names=names),
+        new=plain(operation.name, new, secrets=hidden, names=names),
     )

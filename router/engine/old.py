@@ -24,6 +24,7 @@ class OldAddresses:
     api_url: str
     upstream: Upstream
     toolbox: str = ""
+    preview_domain: str = ""  # of its sandboxes' preview hosts, <port>-<id>.<domain>; known once /config was asked
     sandboxes: dict[str, str] = field(default_factory=dict)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -62,8 +63,16 @@ class OldAddresses:
             response = await self.upstream.send(request)
             body = await response.read(_CONFIG_LIMIT)
             try:
-                self.toolbox = str(json.loads(body)["proxyToolboxUrl"])
+                config = json.loads(body)
+                self.toolbox = str(config["proxyToolboxUrl"])
             except (ValueError, KeyError, TypeError):
                 # Servers from before the split serve the toolbox under the control plane.
                 raise UpstreamFailed("old origin's /config names no proxyToolboxUrl", sent=True) from None
+            self.preview_domain = _preview_domain(str(config.get("proxyTemplateUrl") or ""))
             return self.toolbox
+
+
+def _preview_domain(template: str) -> str:
+    """From `https://{{PORT}}-{{sandboxId}}.proxy.example:4000`; empty when it is of another form."""
+    _, _, domain = template.partition("{{sandboxId}}.")
+    return domain.partition("/")[0].partition(":")[0]
