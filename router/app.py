@@ -33,6 +33,7 @@ from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.decide import Decider
 from router.engine.engine import Engine
+from router.engine.fast import Fast, refusal
 from router.engine.forward import Forward
 from router.engine.keys import Keys
 from router.engine.lifecycle import Lifecycle
@@ -56,7 +57,9 @@ from router.twins.registry import Registry
 from router.twins.settle import Settler
 from router.twins.sides import Sides
 from router.twins.state import Twin
-from router.wire.client import HttpUpstream
+from router.wire.client import Count, HttpUpstream
+from router.wire.http1 import Pools
+from router.wire.inbound.protocol import RelayProtocol, relaying
 
 log = logging.getLogger("crossfade")
 
@@ -86,6 +89,7 @@ class App:
     database: Database
     sides: Sides
     reconciler: Reconciler
+    fast: Fast
     starting: bool = True
     draining: bool = False
     reasons: list[str] = field(default_factory=list)
@@ -111,7 +115,7 @@ def run(settings: Settings, *, ready_file: str | None = None) -> None:
 
 async def _serve(settings: Settings, ready_file: str | None) -> None:
     async with assembled(settings) as app:
-        api = _server(app.engine, settings.listen.api, "listen.api", settings)
+        api = _server(app.engine, settings.listen.api, "listen.api", settings, relaying(app.fast.plan, refusal))
         admin = _server(
             admin_app(ready=app.why_not_ready, metrics=app.telemetry.exposition),
             settings.listen.admin,
@@ -139,6 +143,10 @@ async def _stop(app: App, api: uvicorn.Server, admin: uvicorn.Server, serving: l
         async with asyncio.timeout(app.settings.listen.drain_seconds):
             await asyncio.shield(serving[0])
     api.force_exit = True
+    # Relayed calls are no tasks, so uvicorn's own patience does not end them.
+    for protocol in list(api.server_state.connections):
+        if isinstance(protocol, RelayProtocol):
+            protocol.cut()
     await app.lanes.stop(min(5.0, app.settings.listen.drain_seconds))
     await app.keeper.drain(min(10.0, app.settings.listen.drain_seconds))
     admin.should_exit = True
@@ -167,13 +175,14 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
             records.count(origin, purpose)
             telemetry.count(origin, purpose)
 
+        pools = await stack.enter_async_context(Pools())
         http = await stack.enter_async_context(HttpUpstream(count=count))
         upstream = TimedUpstream(http, telemetry.timed)
         worker = await stack.enter_async_context(CompareWorker())
         flags = EmbeddedFlags(SqlFlagRows(database), _fallback_file(settings))
         await asyncio.to_thread(flags.start)
         stack.push_async_callback(asyncio.to_thread, flags.close)
-        app = _wire(settings, database, records, rows, telemetry, upstream, worker, flags)
+        app = _wire(settings, database, records, rows, telemetry, upstream, worker, flags, pools, count)
         await app.registry.load()
         app.reconciler.restore()
         app.reconciler.flags_changed()  # they may have, while nobody was here
@@ -190,6 +199,8 @@ def _wire(
     upstream: Upstream,
     worker: CompareWorker,
     flags: EmbeddedFlags,
+    pools: Pools,
+    count: Count,
 ) -> App:
     clock = SystemClock()
     old = OldAddresses(settings.old.url, upstream)
@@ -259,7 +270,8 @@ def _wire(
         body_limit=settings.listen.body_limit_bytes,
         extra=translation.extra,
     )
-    app = App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler)
+    fast = Fast(engine, pools, count, telemetry.timed, settings.telemetry.call_header)
+    app = App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, fast)
     _gauges(app)
     return app
 
@@ -336,7 +348,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: object, address: str, setting: str, settings: Settings) -> _Server:
+def _server(
+    app: object, address: str, setting: str, settings: Settings, http: "type[asyncio.Protocol] | str" = "httptools"
+) -> _Server:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise SettingsError(f"{settings.file}: {setting} is '{address}'; write host:port, such as 127.0.0.1:8800")
@@ -344,7 +358,7 @@ def _server(app: object, address: str, setting: str, settings: Settings) -> _Ser
         app,  # type: ignore[arg-type]  # uvicorn's own types are stricter than ASGI
         host=host.strip("[]"),
         port=int(port),
-        http="httptools",
+        http=http,
         lifespan="off",
         access_log=False,
         log_config=None,

@@ -67,7 +67,7 @@ class Answers:
             await self.translated(call, twin, send, body)
         else:
             await call.client.unless_gone(self._relay(call, twin, body, send))
-        self._learn_handle(call, twin)
+        self.learn_handle(call, twin)
 
     async def _relay(self, call: Call, twin: Twin, body: bytes | AsyncIterator[bytes], send: Send) -> None:
         keep = self.settings.mirror.body_limit_bytes if call.decision and call.decision.shadow else 0
@@ -184,7 +184,7 @@ class Answers:
         twin.late.update(dict.fromkeys(self._paths(call), until))
         self.sides.breakers[twin.seat.other].failed()
 
-    def _learn_handle(self, call: Call, twin: Twin) -> None:
+    def learn_handle(self, call: Call, twin: Twin) -> None:
         """A session or PTY lives where it was made, for ever (P5)."""
         kind = call.kind
         if kind is None or not kind.handle or not call.operations or call.status >= 300:

@@ -65,7 +65,7 @@ class Engine:
         try:
             if scope["type"] == "websocket":
                 await self.sockets.serve(call, scope, receive, send)
-                self._finish(call, None)
+                self.finish(call, None)
             else:
                 await self._http(call, scope, send)
         finally:
@@ -98,36 +98,36 @@ class Engine:
         try:
             if problem := self._refusal(call, scope):
                 await self._router_error(call, started, *problem)
-                self._finish(call, None)
+                self.finish(call, None)
                 return
             verdict_due = await self._answer(call, started)
             if not verdict_due:
-                self._finish(call, None)
+                self.finish(call, None)
         except ClientGone:
             # The client's own doing: it counts against nobody.
             call.answered(499, 0)
             call.fate = "gone"
-            self._finish(call, None)
+            self.finish(call, None)
         except KeyRefused as refused:
             await self._key_refused(call, started, refused)
-            self._finish(call, None)
+            self.finish(call, None)
         except BodyTooLarge as error:
             message = f"{error}; raise listen.body_limit_bytes if such calls are meant"
             await self._router_error(call, started, 413, "Payload Too Large", message)
-            self._finish(call, None)
+            self.finish(call, None)
         except UpstreamFailed as error:
             await self._upstream_failed(call, started, error)
-            self._finish(call, None)
+            self.finish(call, None)
         except asyncio.CancelledError:
             # Cut off at the end of a shutdown's patience.
             call.answered(started.status, 0)
             call.fate, call.reason = "unknown", "router stopped"
-            self._finish(call, None)
+            self.finish(call, None)
             raise
         except Exception:
             log.exception("call failed", extra={"call": call.id, "operation": call.operation})
             await self._broken(call, started)
-            self._finish(call, None)
+            self.finish(call, None)
 
     def _refusal(self, call: Call, scope: Scope) -> tuple[int, str, str] | None:
         """Requests that must not travel on: ambiguous or endless heads, and our own requests come back."""
@@ -157,7 +157,7 @@ class Engine:
                 await self._lifecycle(call, call.twin, send)
                 return False
             if operation in OPERATIONS:
-                return await self.twincalls.answer(call, call.twin, send, self._evidence_over)
+                return await self.twincalls.answer(call, call.twin, send, self.evidence_over)
             if call.route is not None and call.route.plane == "toolbox":
                 classify(call)
                 if not await self.twincalls.unknown(call, call.twin, lambda: self.observe_only(call, send)):
@@ -301,10 +301,10 @@ class Engine:
 
     # Records
 
-    def _evidence_over(self, call: Call, verdict: Verdict) -> None:
-        self._finish(call, verdict)
+    def evidence_over(self, call: Call, verdict: Verdict) -> None:
+        self.finish(call, verdict)
 
-    def _finish(self, call: Call, verdict: Verdict | None) -> None:
+    def finish(self, call: Call, verdict: Verdict | None) -> None:
         if verdict is None and call.decision is not None and call.decision.shadow is not None and not call.dropped:
             call.dropped = "not answered in full"
         comparison = verdict.comparison if verdict else None

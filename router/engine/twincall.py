@@ -56,7 +56,7 @@ class TwinCalls:
             call.operations = await translate.operations(call, body)
         classify(call)
         await self.wait_for_fence(call, twin, process=_process(call))
-        ask = self._ask(call, twin)
+        ask = self.ask(call, twin)
         twin.last_activity = self.clock.monotonic()
         go = admit(twin, ask, self.clock.monotonic())
         if go.side is not twin.seat and not self.sides.usable(twin):
@@ -65,27 +65,29 @@ class TwinCalls:
             go = admit(twin, replace(ask, wish=twin.seat), self.clock.monotonic())
             go = replace(go, reason="follower's origin is failing")
         tasks.answering.set(None if twin.active else twin)
-        self._decided(call, twin, ask, go)
+        self.decided(call, twin, ask, go)
         ending = Ending(twin, go.call)
         try:
             if go.mark_dirty_first:
                 await self._mark_dirty(twin)
             await self.answers.by_side(call, twin, go, body, send, ending)
-        except ClientGone:
-            self._cancelled(call, twin, go)
+        except BaseException as error:
+            if isinstance(error, ClientGone):
+                self._cancelled(call, twin, go)
+            self.interrupted(twin, go)
             raise
         finally:
             ending.over()
-            self._after(call, twin, ask)
+            self.after(call, twin, ask)
             masking.learn(twin, call.operations)
-        return self._evidence(call, twin, go, done)
+        return self.evidence(call, twin, go, done)
 
     async def stream(self, call: Call, twin: Twin, serve: Callable[[Origin], Awaitable[None]]) -> None:
         """A live stream: open on its side until it closes, and compared with nothing."""
         await self.wait_for_fence(call, twin, process=True)
-        ask = self._ask(call, twin)
+        ask = self.ask(call, twin)
         go = admit(twin, ask, self.clock.monotonic())
-        self._decided(call, twin, ask, go)
+        self.decided(call, twin, ask, go)
         if call.decision and call.decision.shadow is not None:
             call.decision = replace(call.decision, shadow=None)
             call.dropped = "a live stream is not compared"
@@ -95,7 +97,7 @@ class TwinCalls:
             await serve(go.side)
         finally:
             finish(twin, go.call, equal=False)
-            self._after(call, twin, ask)
+            self.after(call, twin, ask)
             if go.call.mutates:
                 self.lanes.missed(twin)
 
@@ -113,7 +115,7 @@ class TwinCalls:
             await serve()
         finally:
             finish(twin, go.call, equal=False)
-            self._after(call, twin, ask)
+            self.after(call, twin, ask)
             if mutates:
                 self.lanes.missed(twin)
         return True
@@ -164,7 +166,8 @@ class TwinCalls:
         call.decision = replace(call.decision, stage=stage, wish=wish)
         return wish
 
-    def _ask(self, call: Call, twin: Twin) -> Ask:
+    def ask(self, call: Call, twin: Twin) -> Ask:
+        """The call as admission sees it; its wish is noted in the call."""
         kind = call.kind
         assert kind is not None and call.decision is not None
         self.wish(call, twin)
@@ -189,7 +192,8 @@ class TwinCalls:
             handle=_handle(call),
         )
 
-    def _decided(self, call: Call, twin: Twin, ask: Ask, go: Go) -> None:
+    def decided(self, call: Call, twin: Twin, ask: Ask, go: Go) -> None:
+        """Note the decision that admission makes of the call."""
         decision, kind = call.decision, call.kind
         assert decision is not None and kind is not None
         decided = stages.decide(
@@ -217,6 +221,11 @@ class TwinCalls:
 
     # After the answer
 
+    def interrupted(self, twin: Twin, go: Go) -> None:
+        """A call without its whole answer: what it changed reaches no lane."""
+        if go.call.mutates:
+            self.lanes.missed(twin)
+
     def _cancelled(self, call: Call, twin: Twin, go: Go) -> None:
         """The client went away: what it had sent may have landed in part (P7)."""
         if go.how is How.THROUGH:
@@ -224,7 +233,8 @@ class TwinCalls:
             twin.late.update(dict.fromkeys(go.call.paths, until))
         call.reason = "client went away"
 
-    def _after(self, call: Call, twin: Twin, ask: Ask) -> None:
+    def after(self, call: Call, twin: Twin, ask: Ask) -> None:
+        """What the call leaves to be done for its twin."""
         twin.last_activity = self.clock.monotonic()
         if ask.mutates and twin.joined:
             self.keeper.settle_soon(twin)
@@ -233,7 +243,7 @@ class TwinCalls:
             for path in ask.paths:
                 self.keeper.fill_soon(twin, path)
 
-    def _evidence(self, call: Call, twin: Twin, go: Go, done: Done) -> bool:
+    def evidence(self, call: Call, twin: Twin, go: Go, done: Done) -> bool:
         """Hand the call to the lane. False: nothing is due and the record can be written."""
         decision = call.decision
         assert decision is not None

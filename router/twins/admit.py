@@ -44,7 +44,7 @@ class Go:
 
 def admit(twin: Twin, ask: Ask, now: float) -> Go:
     """Decide who answers, and note the call as open. Never waits. The caller must call `finish` once."""
-    side, how, reason = _side(twin, ask, now)
+    side, how, reason = side_of(twin, ask, now)
     if ask.unbounded:
         twin.gen += 1  # ◆ at admission, not at the answer: its effects may show at once
         twin.hot = True
@@ -67,7 +67,8 @@ def admit(twin: Twin, ask: Ask, now: float) -> Go:
     return Go(side=side, how=how, call=call, mark_dirty_first=mark, reason=reason)
 
 
-def _side(twin: Twin, ask: Ask, now: float) -> tuple[Origin, How, str]:
+def side_of(twin: Twin, ask: Ask, now: float) -> tuple[Origin, How, str]:
+    """Which side would answer, how, and why. Notes nothing."""
     if ask.handle and (made := twin.handles.get(ask.handle)) is not None:
         return made, How.SEAT, f"{ask.handle.split(':')[0]} lives on {made}"
     seat = twin.seat

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from contextvars import ContextVar
 
 # Meant for one connection only. Expect is answered by our own server; Host is the origin's.
-_HOP_BY_HOP = frozenset(
+HOP_BY_HOP = frozenset(
     {
         b"connection",
         b"keep-alive",
@@ -17,7 +17,7 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-_REQUEST_ONLY = _HOP_BY_HOP | {b"host", b"expect"}
+_REQUEST_ONLY = HOP_BY_HOP | {b"host", b"expect"}
 LOOP_GUARD = b"x-crossfade-via"
 
 # Id of the client's call that is being worked on; travels to origins, so that outside counts can be checked.
@@ -45,7 +45,7 @@ def to_client(headers: Iterable[tuple[bytes, bytes]], *, drop: Collection[bytes]
     return [
         (name, value)
         for name, value in headers
-        if (low := name.lower()) not in _HOP_BY_HOP and low not in named and low not in drop
+        if (low := name.lower()) not in HOP_BY_HOP and low not in named and low not in drop
     ]
 
 
