@@ -10,7 +10,7 @@ from rich.status import Status
 
 from bench.field import Field
 from bench.output import show, write
-from bench.parts import bodies, connections, shadow, small, sockets, tls
+from bench.parts import bodies, connections, footprint, shadow, small, sockets, tls, translated
 from bench.programs import Broken, Missing
 from bench.results import Found
 from demo.programs import NotReady
@@ -22,7 +22,9 @@ PARTS = {
     "bodies": bodies.bodies,
     "tls": tls.tls,
     "sockets": sockets.sockets,
+    "translated": translated.translated,
     "shadow": shadow.shadow,
+    "footprint": footprint.footprint,
 }
 QUICK = ("small", "mirror")
 

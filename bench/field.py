@@ -80,8 +80,23 @@ class Field:
         settings: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> Router:
-        """A router before both origins, or before others."""
-        router = Router(
+        """A router before both origins, or before others; it ends with everything else."""
+        return await self.enter(
+            self.plain_router(name, stage, old=old, new=new, settings=settings, environment=environment)
+        )
+
+    def plain_router(
+        self,
+        name: str,
+        stage: str,
+        *,
+        old: str = "",
+        new: int = 0,
+        settings: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> Router:
+        """The same, not started."""
+        return Router(
             name=name,
             directory=self.directory,
             old=old or f"http://127.0.0.1:{self.old}",
@@ -90,7 +105,6 @@ class Field:
             settings=settings,
             environment=environment or {},
         )
-        return await self._stack.enter_async_context(router)
 
     async def need(self, *names: str) -> list[str]:
         """Start what is not running yet, all at once. Returns the names that can be had."""

@@ -82,8 +82,11 @@ class Router:
         if process.returncode:
             raise Broken(f"flags of {self.name} could not be set: {out.decode()[-600:]}")
 
-    async def twins(self, count: int) -> list[str]:
-        """That many sandboxes made through it, their followers joined and settled. Raises Broken."""
+    async def twins(self, count: int, *, already: int = 0) -> list[str]:
+        """That many sandboxes made through it, their followers joined and settled. Raises Broken.
+
+        `already`: how many there are before.
+        """
         turns = asyncio.Semaphore(8)
 
         async def make(client: httpx2.AsyncClient) -> str:
@@ -95,8 +98,11 @@ class Router:
         async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False) as client:
             made = await asyncio.gather(*(make(client) for _ in range(count)))
         self.counted(count, count)
-        if self.stage != "off":
-            await self._joined(count)
+        if self.stage not in (
+            "off",
+            "complete",
+        ):  # with the one nobody is followed, with the other there is no old side
+            await self._joined(already + count)
         return made
 
     async def _joined(self, count: int) -> None:
