@@ -142,8 +142,11 @@ class AnswerReader:
         lines = data.splitlines(keepends=True)
         for at, line in enumerate(lines):
             self._parse(line)
-            if self.complete:
-                self.surplus = at + 1 < len(lines)
+            if self.complete or self.tunnel:
+                rest = b"".join(lines[at + 1 :])
+                self.surplus = self.complete and bool(rest)
+                if self.tunnel and rest:
+                    self._exchange.on_body(rest)
                 return
 
     def _parse(self, data: bytes) -> None:
@@ -193,9 +196,14 @@ class AnswerReader:
                 length = 1
             elif kind:
                 special = 1
-                if kind == _TRANSFER_ENCODING:
+                if kind == _CONNECTION:
+                    # llhttp lets keep-alive win over close in 1.0.
+                    if b"close" in value.lower():
+                        self.keep_alive = False
+                else:
                     chunked += 1
-                    if value.strip().lower() != b"chunked":
+                    # Spaces behind it only: behind a tab llhttp would not know it, and read the body raw.
+                    if value.rstrip(b" ").lower() != b"chunked":
                         raise BadAnswer("Transfer-Encoding is not chunked")
         if special or not self.keep_alive or reason not in _reasons or len(headers) > MOST_HEADERS:
             self._check(status, reason, len(headers), chunked)

@@ -10,83 +10,89 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 
-# bytes, how to read them, and then: status, framing, body, verdict, keep_alive
+# verdict and keep_alive
+KEEPS, CLOSES, CUT, MORE = ("complete", True), ("complete", False), ("refused", False), ("more", False)
+# bytes, how to read them, and then: status, framing, body, its end
 WHOLE = {
-    "length": (OK + b"Content-Length: 3\r\n\r\nabc", {}, 200, Framing.LENGTH, b"abc", "complete", True),
-    "length 0": (OK + b"Content-Length: 0\r\n\r\n", {}, 200, Framing.LENGTH, b"", "complete", True),
-    "length with spaces": (OK + b"content-length:  3 \r\n\r\nabc", {}, 200, Framing.LENGTH, b"abc", "complete", True),
-    "length, cut": (OK + b"Content-Length: 3\r\n\r\nab", {"eof": True}, 200, Framing.LENGTH, b"ab", "refused", False),
-    "length, not yet": (OK + b"Content-Length: 3\r\n\r\nab", {}, 200, Framing.LENGTH, b"ab", "more", False),
-    "close": (OK + b"Connection: close\r\nContent-Length: 1\r\n\r\na", {}, 200, Framing.LENGTH, b"a", "complete", False),
+    "length": (OK + b"Content-Length: 3\r\n\r\nabc", {}, 200, Framing.LENGTH, b"abc", KEEPS),
+    "length 0": (OK + b"Content-Length: 0\r\n\r\n", {}, 200, Framing.LENGTH, b"", KEEPS),
+    "length with spaces": (OK + b"content-length:  3 \r\n\r\nabc", {}, 200, Framing.LENGTH, b"abc", KEEPS),
+    "length, cut": (OK + b"Content-Length: 3\r\n\r\nab", {"eof": True}, 200, Framing.LENGTH, b"ab", CUT),
+    "length, not yet": (OK + b"Content-Length: 3\r\n\r\nab", {}, 200, Framing.LENGTH, b"ab", MORE),
+    "close": (OK + b"Connection: close\r\nContent-Length: 1\r\n\r\na", {}, 200, Framing.LENGTH, b"a", CLOSES),
     "close in a list": (
-        OK + b"Connection: x, Close\r\nContent-Length: 1\r\n\r\na", {}, 200, Framing.LENGTH, b"a", "complete", False,
+        OK + b"Connection: x, Close\r\nContent-Length: 1\r\n\r\na", {}, 200, Framing.LENGTH, b"a", CLOSES,
     ),
-    "1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", {}, 200, Framing.LENGTH, b"a", "complete", False),
+    "1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", {}, 200, Framing.LENGTH, b"a", CLOSES),
     "1.0 that keeps": (
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\na",
-        {}, 200, Framing.LENGTH, b"a", "complete", True,
+        {}, 200, Framing.LENGTH, b"a", KEEPS,
     ),
-    "chunked": (CHUNKED + b"3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", {}, 200, Framing.CHUNKED, b"abc0123456789", "complete", True),
+    "chunked": (
+        CHUNKED + b"3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", {}, 200, Framing.CHUNKED, b"abc0123456789", KEEPS,
+    ),
     "chunked in capitals": (
-        OK + b"TRANSFER-ENCODING: CHUNKED\r\n\r\n1\r\na\r\n0\r\n\r\n", {}, 200, Framing.CHUNKED, b"a", "complete", True,
+        OK + b"TRANSFER-ENCODING: CHUNKED\r\n\r\n1\r\na\r\n0\r\n\r\n", {}, 200, Framing.CHUNKED, b"a", KEEPS,
     ),
-    "chunked, padded sizes": (CHUNKED + b"0003\r\nabc\r\n000\r\n\r\n", {}, 200, Framing.CHUNKED, b"abc", "complete", True),
-    "chunk extensions": (CHUNKED + b'3;a=b;c="d"\r\nabc\r\n0;e\r\n\r\n', {}, 200, Framing.CHUNKED, b"abc", "complete", True),
+    "chunked, padded sizes": (CHUNKED + b"0003\r\nabc\r\n000\r\n\r\n", {}, 200, Framing.CHUNKED, b"abc", KEEPS),
+    "chunk extensions": (CHUNKED + b'3;a=b;c="d"\r\nabc\r\n0;e\r\n\r\n', {}, 200, Framing.CHUNKED, b"abc", KEEPS),
     "trailers are dropped": (
-        CHUNKED + b"3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n", {}, 200, Framing.CHUNKED, b"abc", "complete", True,
+        CHUNKED + b"3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n", {}, 200, Framing.CHUNKED, b"abc", KEEPS,
     ),
-    "chunked, cut in a chunk": (CHUNKED + b"3\r\nab", {"eof": True}, 200, Framing.CHUNKED, b"ab", "refused", False),
-    "chunked, cut between chunks": (CHUNKED + b"3\r\nabc\r\n", {"eof": True}, 200, Framing.CHUNKED, b"abc", "refused", False),
-    "chunked, cut in the trailers": (CHUNKED + b"0\r\nX: y\r\n", {"eof": True}, 200, Framing.CHUNKED, b"", "refused", False),
-    "until the end": (OK + b"\r\nabc", {"eof": True}, 200, Framing.UNTIL_EOF, b"abc", "complete", False),
-    "until the end, empty": (OK + b"\r\n", {"eof": True}, 200, Framing.UNTIL_EOF, b"", "complete", False),
-    "until the end, not yet": (OK + b"\r\nabc", {}, 200, Framing.UNTIL_EOF, b"abc", "more", False),
-    "until the end, cut in the head": (OK + b"A: b\r\n", {"eof": True}, None, None, b"", "refused", False),
-    "HEAD with a length": (OK + b"Content-Length: 3\r\n\r\n", {"head_only": True}, 200, Framing.NONE, b"", "complete", True),
-    "HEAD with length 0": (OK + b"Content-Length: 0\r\n\r\n", {"head_only": True}, 200, Framing.NONE, b"", "complete", True),
-    "HEAD of chunks": (CHUNKED, {"head_only": True}, 200, Framing.NONE, b"", "complete", True),
-    "HEAD of nothing": (OK + b"\r\n", {"head_only": True}, 200, Framing.NONE, b"", "complete", True),
-    "HEAD that closes": (OK + b"Connection: close\r\n\r\n", {"head_only": True}, 200, Framing.NONE, b"", "complete", False),
-    "HEAD by 1.0": (b"HTTP/1.0 200 OK\r\n\r\n", {"head_only": True}, 200, Framing.NONE, b"", "complete", False),
+    "chunked, cut in a chunk": (CHUNKED + b"3\r\nab", {"eof": True}, 200, Framing.CHUNKED, b"ab", CUT),
+    "chunked, cut between chunks": (CHUNKED + b"3\r\nabc\r\n", {"eof": True}, 200, Framing.CHUNKED, b"abc", CUT),
+    "chunked, cut in the trailers": (CHUNKED + b"0\r\nX: y\r\n", {"eof": True}, 200, Framing.CHUNKED, b"", CUT),
+    "until the end": (OK + b"\r\nabc", {"eof": True}, 200, Framing.UNTIL_EOF, b"abc", CLOSES),
+    "until the end, empty": (OK + b"\r\n", {"eof": True}, 200, Framing.UNTIL_EOF, b"", CLOSES),
+    "until the end, not yet": (OK + b"\r\nabc", {}, 200, Framing.UNTIL_EOF, b"abc", MORE),
+    "until the end, cut in the head": (OK + b"A: b\r\n", {"eof": True}, None, None, b"", CUT),
+    "HEAD with a length": (OK + b"Content-Length: 3\r\n\r\n", {"head_only": True}, 200, Framing.NONE, b"", KEEPS),
+    "HEAD with length 0": (OK + b"Content-Length: 0\r\n\r\n", {"head_only": True}, 200, Framing.NONE, b"", KEEPS),
+    "HEAD of chunks": (CHUNKED, {"head_only": True}, 200, Framing.NONE, b"", KEEPS),
+    "HEAD of nothing": (OK + b"\r\n", {"head_only": True}, 200, Framing.NONE, b"", KEEPS),
+    "HEAD that closes": (OK + b"Connection: close\r\n\r\n", {"head_only": True}, 200, Framing.NONE, b"", CLOSES),
+    "HEAD by 1.0": (b"HTTP/1.0 200 OK\r\n\r\n", {"head_only": True}, 200, Framing.NONE, b"", CLOSES),
     "HEAD behind a 103": (
         b"HTTP/1.1 103 Hints\r\nLink: a\r\n\r\n" + OK + b"Content-Length: 9\r\n\r\n",
-        {"head_only": True}, 200, Framing.NONE, b"", "complete", True,
+        {"head_only": True}, 200, Framing.NONE, b"", KEEPS,
     ),
-    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", {}, 204, Framing.NONE, b"", "complete", True),
-    "304 with a length": (b"HTTP/1.1 304 Same\r\nContent-Length: 3\r\n\r\n", {}, 304, Framing.NONE, b"", "complete", True),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", {}, 204, Framing.NONE, b"", KEEPS),
+    "304 with a length": (b"HTTP/1.1 304 Same\r\nContent-Length: 3\r\n\r\n", {}, 304, Framing.NONE, b"", KEEPS),
     "304 of chunks": (
-        b"HTTP/1.1 304 Same\r\nTransfer-Encoding: chunked\r\n\r\n", {}, 304, Framing.NONE, b"", "complete", True,
+        b"HTTP/1.1 304 Same\r\nTransfer-Encoding: chunked\r\n\r\n", {}, 304, Framing.NONE, b"", KEEPS,
     ),
     "100, then the answer": (
-        b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 1\r\n\r\na", {}, 200, Framing.LENGTH, b"a", "complete", True,
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 1\r\n\r\na", {}, 200, Framing.LENGTH, b"a", KEEPS,
     ),
     "103 twice": (
         b"HTTP/1.1 103 Hints\r\nLink: a\r\n\r\n" * 2 + OK + b"Content-Length: 1\r\n\r\na",
-        {}, 200, Framing.LENGTH, b"a", "complete", True,
+        {}, 200, Framing.LENGTH, b"a", KEEPS,
     ),
-    "103 alone, cut": (b"HTTP/1.1 103 Hints\r\n\r\n", {"eof": True}, None, None, b"", "refused", False),
-    "tunnel": (SWITCH + b"\x00raw\r\n", {"upgrade": True}, 101, Framing.TUNNEL, b"\x00raw\r\n", "more", False),
-    "tunnel, ended": (SWITCH + b"raw", {"upgrade": True, "eof": True}, 101, Framing.TUNNEL, b"raw", "complete", False),
+    "103 alone, cut": (b"HTTP/1.1 103 Hints\r\n\r\n", {"eof": True}, None, None, b"", CUT),
+    "tunnel": (SWITCH + b"\x00raw\r\n", {"upgrade": True}, 101, Framing.TUNNEL, b"\x00raw\r\n", MORE),
+    "tunnel, ended": (SWITCH + b"raw", {"upgrade": True, "eof": True}, 101, Framing.TUNNEL, b"raw", CLOSES),
     "upgrade declined": (
         b"HTTP/1.1 426 Other\r\nConnection: Upgrade\r\nUpgrade: y\r\nContent-Length: 1\r\n\r\na",
-        {"upgrade": True}, 426, Framing.LENGTH, b"a", "complete", True,
+        {"upgrade": True}, 426, Framing.LENGTH, b"a", KEEPS,
     ),
-    "nothing": (b"", {"eof": True}, None, None, b"", "refused", False),
+    "nothing": (b"", {"eof": True}, None, None, b"", CUT),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_an_answer_by_its_framing(name: str) -> None:
-    data, how, status, framing, body, verdict, keep_alive = WHOLE[name]
+    data, how, status, framing, body, end = WHOLE[name]
 
     for told in (read([data] if data else [], **how), read(bytewise(data), **how)):
         assert (told.head[0] if told.head else None) == status
-        assert (told.framing, told.body, told.verdict, told.keep_alive) == (framing, body, verdict, keep_alive)
+        assert (told.framing, told.body, (told.verdict, told.keep_alive)) == (framing, body, end)
         assert not told.surplus
 
 
 def test_the_head_is_told_byte_for_byte() -> None:
-    data = b"HTTP/1.1 413 Too  Large \xe4\r\nX-a: 1\r\nx-A: 2\r\nEmpty:\r\nSet-Cookie: a=b; c\r\nContent-Length: 0\r\n\r\n"
+    data = (
+        b"HTTP/1.1 413 Too  Large \xe4\r\nX-a: 1\r\nx-A: 2\r\nEmpty:\r\nSet-Cookie: a=b; c\r\nContent-Length: 0\r\n\r\n"
+    )
     head = (
         413,
         b"Too  Large \xe4",

@@ -25,6 +25,7 @@ REFUSED = {
     "chunked not last": OK + b"Transfer-Encoding: chunked, gzip\r\n\r\nabc",
     "chunked twice": OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "nearly chunked": OK + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunked and a tab": OK + b"Transfer-Encoding: chunked\t\r\n\r\n1\r\na\r\n0\r\n\r\n",
     "identity": OK + b"Transfer-Encoding: identity\r\n\r\nabc",
     "empty coding": OK + b"Transfer-Encoding:\r\n\r\nabc",
     "bare LF in the head": OK + b"A: b\n" + NONE,
