@@ -2,9 +2,15 @@
 
 import base64
 import binascii
+import itertools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+# A text of this size, in base64 and wrapped, stays below the 128 KiB that Linux takes as one argument.
+_TEXT_BYTES = 60_000
+_LINE_BYTES = 8_000
+_CLOSED = "x"  # in place of "d": a directory that cannot be looked into
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +27,11 @@ class Entry:
 def command(roots: Sequence[str]) -> str:
     """A shell command that prints the scan, base64 so that odd names survive the wire. Needs GNU find."""
     names = " ".join(shlex.quote(root) for root in roots)
+    tail = "/%m/%s/%T@/%l\\0%p\\0'"
+    closed = f"-type d \\( ! -readable -o ! -executable \\) -printf '{_CLOSED}{tail}"
     return (
-        "set -o pipefail 2>/dev/null; { "
-        f"find {names} -xdev \\( -type f -o -type d -o -type l \\) -printf '%y/%m/%s/%T@/%l\\0%p\\0' 2>/dev/null; "
+        "{ "
+        f"find {names} -xdev \\( {closed} -o \\( -type f -o -type d -o -type l \\) -printf '%y{tail} \\) 2>/dev/null; "
         "printf '\\0\\0'; "
         f"find {names} -xdev -type f -print0 2>/dev/null | xargs -0 -r sha256sum -z 2>/dev/null; "
         "} | base64 -w0"
@@ -31,7 +39,7 @@ def command(roots: Sequence[str]) -> str:
 
 
 def read(output: bytes) -> Mapping[str, Entry]:
-    """Entries by path. Raises ValueError when the output is not a scan's."""
+    """Entries by path. Raises ValueError when the output is not a scan's, or not of the whole tree."""
     try:
         raw = base64.b64decode(output.strip(), validate=True)
     except binascii.Error as error:
@@ -45,6 +53,9 @@ def read(output: bytes) -> Mapping[str, Entry]:
     for head, name in zip(fields[0::2], fields[1::2], strict=True):
         kind, mode, size, modified, target = head.decode("utf-8", "surrogateescape").split("/", 4)
         path = name.decode("utf-8", "surrogateescape")
+        if kind == _CLOSED:
+            # What is below it is unknown; as nothing, it would be deleted on the other side.
+            raise ValueError(f"cannot look into {path}: no permission")
         digest = target if kind == "l" else digests.get(name, "") if kind == "f" else ""
         entries[path] = Entry(
             kind=kind, mode=int(mode, 8), size=int(size) if kind == "f" else 0, modified=modified, digest=digest
@@ -106,14 +117,44 @@ def plan(seat: Mapping[str, Entry], follower: Mapping[str, Entry], roots: Sequen
     )
 
 
-def script(before: Plan | None, after: Plan | None) -> str:
-    """Shell text: deletes, directories and links of one plan, then modes of another (set once bytes are there)."""
-    lines: list[str] = []
-    if before is not None:
-        lines += [f"rm -rf -- {shlex.quote(path)}" for path in before.delete]
-        lines += [f"mkdir -p -- {shlex.quote(path)}" for path in before.directories]
-        lines += [f"ln -sfn -- {shlex.quote(target)} {shlex.quote(path)}" for path, target in before.links.items()]
-    if after is not None:
-        # Children first: a directory without the write bit must not keep its own children from being set.
-        lines += [f"chmod {mode:o} -- {shlex.quote(path)}" for path, mode in sorted(after.modes.items(), reverse=True)]
-    return "\n".join(lines)
+def before(plan: Plan) -> Iterator[str]:
+    """Shell texts to run in order before bytes are copied: deletes, then directories, then links."""
+    links = (f"ln -sfn -- {shlex.quote(target)} {shlex.quote(path)}" for path, target in plan.links.items())
+    return _texts([*_lines("rm -rf --", plan.delete), *_lines("mkdir -p --", plan.directories), *links])
+
+
+def after(plan: Plan) -> Iterator[str]:
+    """Shell texts to run in order once bytes are there: modes."""
+    # Children first: a directory without the write bit must not keep its own children from being set.
+    modes = sorted(plan.modes.items(), reverse=True)
+    runs = itertools.groupby(modes, key=lambda path_and_mode: path_and_mode[1])
+    return _texts(line for mode, run in runs for line in _lines(f"chmod {mode:o} --", (path for path, _ in run)))
+
+
+def _lines(start: str, paths: Iterable[str]) -> Iterator[str]:
+    line = start
+    for path in paths:
+        if len(line) > _LINE_BYTES:
+            yield line
+            line = start
+        line = f"{line} {shlex.quote(path)}"
+    if line != start:
+        yield line
+
+
+def _texts(lines: Iterable[str]) -> Iterator[str]:
+    """As few texts as hold the lines. Each ends at the first line that fails, with its exit code."""
+    text = b""
+    for line in lines:
+        encoded = line.encode("utf-8", "surrogateescape") + b"\n"
+        if text and len(text) + len(encoded) > _TEXT_BYTES:
+            yield _wrapped(text)
+            text = b""
+        text += encoded
+    if text:
+        yield _wrapped(text)
+
+
+def _wrapped(text: bytes) -> str:
+    # Names are bytes; the wire is JSON, which can hold only those that are UTF-8.
+    return f"printf %s {base64.b64encode(text).decode()} | base64 -d | sh -e"

@@ -1,12 +1,13 @@
 """Settle: make the follower's paths equal to the seat's, by copy. Clients never wait for it; the seat always wins."""
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome
+from crossfade.outcome import Fate, Outcome
 from crossfade.results import Content, ExecResult, FileInfo
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
@@ -18,6 +19,7 @@ from router.twins.state import Settling, Token, Twin
 log = logging.getLogger("crossfade.settle")
 _TRIES = 3
 _SECONDS = 120.0
+_MANY = 200  # paths touched, from which all tokens are dropped instead of each
 
 
 class SettleFailed(Exception):
@@ -41,28 +43,39 @@ class Settler:
     roots: tuple[str, ...]
 
     async def path(self, twin: Twin, path: str) -> bool:
-        """Make one path equal and keep its token. False: it moved meanwhile (churning), or a call overlapped."""
-        if not inside(path, self.roots):
+        """Make one path equal and keep its token. False: it moved meanwhile (churning), or something overlapped."""
+        only = frozenset((path,))
+        if not inside(path, self.roots) or twin.settles(path):
             return False
         settling = Settling(path)
         twin.settling.append(settling)
         try:
             for _ in range(_TRIES):
-                if twin.open_mutations(frozenset((path,))):
+                if twin.open_mutations(only) or twin.late_paths(only, self.sides.clock.monotonic()):
                     return False
                 before = await self._token(twin, path)
+                known = path not in twin.dirty_paths
+                # Until it is proven, what is brought may be older than what is there, and reads see it half written.
+                twin.dirty_paths.add(path)
+                twin.drop_tokens(only)
                 await self._copy(twin, path, before)
                 after = await self._token(twin, path)
                 if settling.overlapped:
                     return False
                 if before == after:
-                    twin.dirty_paths.discard(path)
-                    if after is not None:
-                        twin.tokens[path] = after
+                    self._equal(twin, path, after, known=known)
                     return True
             return False
         finally:
             twin.settling.remove(settling)
+
+    def _equal(self, twin: Twin, path: str, token: Token | None, *, known: bool) -> None:
+        if token is not None:
+            twin.tokens[path] = token
+        _, _, _, is_dir = token or (0, 0, 0, False)
+        # A directory's copy is the directory alone: what is below it, if it was in doubt, still is.
+        if known or not is_dir:
+            twin.dirty_paths.discard(path)
 
     async def _token(self, twin: Twin, path: str) -> Token | None:
         outcome = await self._seat(twin, Operation(name="fs.info", arguments={"path": path}))
@@ -87,22 +100,27 @@ class Settler:
         set_mode = Operation(name="fs.chmod", arguments={"path": path, "mode": f"{mode:o}", "owner": "", "group": ""})
         _ok(await self._follower(twin, set_mode))
 
-    async def _copy_bytes(self, twin: Twin, path: str) -> None:
+    async def _copy_bytes(self, twin: Twin, path: str, *, digest: str = "") -> bool:
+        """False: it went away, or is not what the scan saw any more."""
         source = await self._seat(twin, Operation(name="fs.download", arguments={"path": path}))
+        if source.status == 404 and twin.hot:
+            return False
         content = _ok(source).value
         if not isinstance(content, Content):
             raise SettleFailed(f"download of a file gave {type(content).__name__}")
         try:
-            upload = Operation(name="fs.upload", arguments={"path": path}, body=_stream(content))
-            _ok(await self._follower(twin, upload))
+            passed = hashlib.sha256()
+            body = _hashed(content, passed.update)
+            _ok(await self._follower(twin, Operation(name="fs.upload", arguments={"path": path}, body=body)))
         finally:
             await discard(source)
+        return not digest or passed.hexdigest() == digest
 
     async def everything(self, twin: Twin) -> Settled:
         """Make all roots equal, deletes included. Raises SettleFailed."""
         whole = [Settling(root) for root in self.roots]
         gen, mutations, dirty = twin.gen, twin.mutations, set(twin.dirty_paths)
-        if any(call.mutates for call in twin.open.values()):
+        if twin.settling or any(call.mutates for call in twin.open.values()):
             return Settled(clean=False, copied=0, deleted=0)
         twin.settling.extend(whole)
         try:
@@ -111,9 +129,8 @@ class Settler:
                 self._scan(twin, twin.seat.other),
             )
             plan = scan.plan(seat, follower, self.roots)
-            if not plan.empty:
-                await self._apply(twin, plan, mutations)
-            moved = any(settling.overlapped for settling in whole) or twin.mutations != mutations
+            moved = not plan.empty and not await self._apply(twin, plan, seat, mutations)
+            moved = moved or any(settling.overlapped for settling in whole) or twin.mutations != mutations
             if moved or twin.gen != gen:
                 return Settled(clean=False, copied=len(plan.copy), deleted=len(plan.delete))
             # Paths outside the roots stay dirty: the seat answers them. "/" stands for "somewhere below".
@@ -127,21 +144,29 @@ class Settler:
             for settling in whole:
                 twin.settling.remove(settling)
 
-    async def _apply(self, twin: Twin, plan: scan.Plan, mutations: int) -> None:
-        await self._run(twin, scan.script(plan, None), mutations)
+    async def _apply(self, twin: Twin, plan: scan.Plan, seat: Mapping[str, scan.Entry], mutations: int) -> bool:
+        """False: a write admitted since the scan began may be newer than what we read, or a file moved."""
+        touched = frozenset((*plan.delete, *plan.copy))
+        if len(touched) > _MANY:
+            twin.tokens.clear()
+        else:
+            twin.drop_tokens(touched)
+        whole = await self._run(twin, scan.before(plan), mutations)
         for path in plan.copy:
-            # A write admitted since the scan began may be newer than what we read: leave the rest to the next round.
             if twin.mutations != mutations:
-                return
-            await self._copy_bytes(twin, path)
-        await self._run(twin, scan.script(None, plan), mutations)
+                return False
+            whole = await self._copy_bytes(twin, path, digest=seat[path].digest) and whole
+        # A file that went away has no mode to be set: modes wait for the round in which nothing moved.
+        return whole and await self._run(twin, scan.after(plan), mutations)
 
-    async def _run(self, twin: Twin, text: str, mutations: int) -> None:
-        if not text or twin.mutations != mutations:
-            return
-        result = _ok(await self._follower(twin, shell(text))).value
-        if not isinstance(result, ExecResult) or result.exit_code != 0:
-            raise SettleFailed(f"follower could not apply changes: {result!r:.300}")
+    async def _run(self, twin: Twin, texts: Iterator[str], mutations: int) -> bool:
+        for text in texts:
+            if twin.mutations != mutations:
+                return False
+            result = _ok(await self._follower(twin, shell(text))).value
+            if not isinstance(result, ExecResult) or result.exit_code != 0:
+                raise SettleFailed(f"follower could not apply changes: {result!r:.300}")
+        return True
 
     async def _scan(self, twin: Twin, origin: Origin) -> dict[str, scan.Entry]:
         outcome = await self.sides.perform(
@@ -170,7 +195,14 @@ class Settler:
         return await self.sides.perform(twin, twin.seat, operation, Purpose.SETTLE, seconds=_SECONDS)
 
     async def _follower(self, twin: Twin, operation: Operation) -> Outcome:
-        return await self.sides.perform(twin, twin.seat.other, operation, Purpose.SETTLE, seconds=_SECONDS)
+        lost = True
+        try:
+            outcome = await self.sides.perform(twin, twin.seat.other, operation, Purpose.SETTLE, seconds=_SECONDS)
+            lost = outcome.fate is Fate.UNKNOWN
+        finally:
+            if lost:  # also where we are called off: what was sent is under way
+                self.sides.lost(twin, operation)
+        return outcome
 
 
 def shell(text: str) -> Operation:
@@ -189,8 +221,9 @@ def _ok(outcome: Outcome) -> Outcome:
     return outcome
 
 
-async def _stream(content: Content) -> AsyncIterator[bytes]:
+async def _hashed(content: Content, update: Callable[[bytes], None]) -> AsyncIterator[bytes]:
     async for chunk in content.stream:
+        update(chunk)
         yield chunk
 
 

@@ -12,6 +12,7 @@ from crossfade.stage import Origin
 from crossfade.upstream import Purpose
 from router import tasks
 from router.twins.breaker import Breaker
+from router.twins.paths import normal
 from router.twins.state import Twin
 
 
@@ -22,6 +23,7 @@ class Sides:
     backends: Mapping[Origin, Backend]
     clock: Clock
     breakers: dict[Origin, Breaker] = field(default_factory=dict)
+    orphan_grace_seconds: float = 60.0
     awaited: Callable[[], None] = lambda: None  # hears of an unsplit sandbox's call that waits for its follower
 
     def __post_init__(self) -> None:
@@ -56,6 +58,13 @@ class Sides:
             return refused(404, "NOT_FOUND", f"sandbox {twin.id} has no {origin} side")
         self._watch(twin, origin)
         return await self.backends[origin].open(replace(operation, sandbox=there), purpose)
+
+    def lost(self, twin: Twin, operation: Operation) -> None:
+        """A change asked of the follower may still land there, on top of what it is sent next (P9)."""
+        bounded = operation.kind.bounded and all(path.startswith("/") for path in operation.paths)
+        paths = [normal(path) for path in operation.paths] if bounded else ["/"]
+        twin.late.update(dict.fromkeys(paths, self.clock.monotonic() + self.orphan_grace_seconds))
+        twin.dirty_paths.update(paths)
 
     def _watch(self, twin: Twin, origin: Origin) -> None:
         if origin is not twin.seat and tasks.answering.get() is twin:

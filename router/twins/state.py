@@ -103,6 +103,10 @@ class Twin:
             call for call in self.open.values() if call.mutates and (call.unbounded or any_touching(paths, call.paths))
         ]
 
+    def settles(self, path: str) -> bool:
+        """Whether a settle under way may touch this path."""
+        return any_touching((path,), (settling.path for settling in self.settling))
+
     def drop_tokens(self, paths: frozenset[str]) -> None:
         for token in [token for token in self.tokens if any(touching(token, path) for path in paths)]:
             del self.tokens[token]
