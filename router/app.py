@@ -204,7 +204,8 @@ def _wire(
 ) -> App:
     clock = SystemClock()
     old = OldAddresses(settings.old.url, upstream)
-    sides = Sides(_backends(settings, upstream), clock, awaited=telemetry.awaited_shadow)
+    grace = settings.mirror.orphan_grace_seconds
+    sides = Sides(_backends(settings, upstream), clock, orphan_grace_seconds=grace, awaited=telemetry.awaited_shadow)
 
     own_keys = tuple(key for key in (settings.old.key, settings.new.key) if key)
 
@@ -216,7 +217,7 @@ def _wire(
         )
         return await worker.compare(pair_of(operation, one, other, answered_by, secrets=hidden, names=names))
 
-    registry = Registry(rows, clock, settings.mirror.orphan_grace_seconds)
+    registry = Registry(rows, clock, grace)
     settler = Settler(sides, settings.mirror.roots)
 
     def lane_idle(twin: Twin) -> None:
