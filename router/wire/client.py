@@ -7,6 +7,7 @@ target is sent byte for byte; no proxy from the environment.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Self
 
@@ -33,15 +34,29 @@ Count = Callable[[Origin, Purpose], None]
 class HttpUpstream:
     """Keep-alive connections to any number of origins. `count` hears of every request whose head was sent."""
 
-    def __init__(self, *, count: Count | None = None, idle_close_seconds: float = 15.0) -> None:
+    def __init__(
+        self, *, count: Count | None = None, idle_close_seconds: float = 15.0, handshake_seconds: float = 10.0
+    ) -> None:
         self._count = count
         self._idle_close_seconds = idle_close_seconds
+        self._handshake_seconds = handshake_seconds  # from the request's head to the answer's end, after connecting
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        self._session = self._made()
+        self._sockets = self._made(_refusals)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for session in (self._session, self._sockets):
+            if session is not None:
+                await session.close()
+
+    def _made(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(self._head_sent)
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             # Idle connections go before the origin's own idle timeout, or a request would meet a closing one. No limit:
             # one that origins share would let an origin that hangs take the other's connections.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._idle_close_seconds),
@@ -54,24 +69,20 @@ class HttpUpstream:
             max_line_size=_HEAD_LIMIT,
             read_bufsize=262_144,
             trace_configs=[trace],
+            middlewares=middlewares,
         )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
 
     async def _head_sent(self, _session: object, context: SimpleNamespace, _parameters: object) -> None:
-        sending: _Sending | None = context.trace_request_ctx
-        if sending is None:
-            return  # a websocket handshake: ws_connect passes no context on
+        sending: _Sending = context.trace_request_ctx or _handshake.get()  # ws_connect passes no context on
         sending.sent = True
+        if sending.patience is not None:
+            sending.patience.reschedule(asyncio.get_running_loop().time() + self._handshake_seconds)
         if self._count is not None:
             self._count(sending.request.origin, sending.request.purpose)
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Returns when the head of the answer is there. Raises UpstreamFailed."""
-        session = self._open_session()
+        session = _opened(self._session)
         sending = _Sending(request)
         try:
             response = await session.request(
@@ -91,42 +102,60 @@ class HttpUpstream:
 
     async def websocket(self, request: UpstreamRequest, subprotocols: Sequence[str] = ()) -> UpstreamSocket:
         """Returns when the handshake is done. Raises UpstreamFailed or UpstreamRefused."""
-        session = self._open_session()
+        session = _opened(self._sockets)
+        sending = _Sending(request)
+        told = _handshake.set(sending)
         try:
-            socket = await session.ws_connect(
-                URL(request.base + request.target, encoded=True),
-                headers=_text(request.headers),
-                protocols=subprotocols,
-                max_msg_size=0,
-                compress=0,
-                autoping=True,
-            )
-        except aiohttp.WSServerHandshakeError as error:
-            self._note(request)
-            raise UpstreamRefused(error.status, _raw(error.headers), b"") from error
+            async with asyncio.timeout(request.connect_seconds) as sending.patience:
+                socket = await session.ws_connect(
+                    URL(request.base + request.target, encoded=True),
+                    headers=_text(request.headers),
+                    protocols=subprotocols,
+                    max_msg_size=0,
+                    compress=0,
+                    autoping=True,
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UpstreamFailed(_say(request, error), sent=True) from error
-        self._note(request)
+            raise UpstreamFailed(_say(request, error), sent=sending.sent) from error
+        finally:
+            _handshake.reset(told)
         return _Socket(socket)
-
-    def _note(self, request: UpstreamRequest) -> None:
-        if self._count is not None:
-            self._count(request.origin, request.purpose)
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("HttpUpstream is used outside its 'async with'")
-        return self._session
 
 
 class _Sending:
     """What the trace needs to know of a request under way."""
 
-    __slots__ = ("request", "sent")
+    __slots__ = ("patience", "request", "sent")
 
     def __init__(self, request: UpstreamRequest) -> None:
         self.request = request
         self.sent = False
+        self.patience: asyncio.Timeout | None = None  # of a handshake
+
+
+_handshake: ContextVar[_Sending] = ContextVar("handshake")
+
+
+async def _refusals(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Tell a plain answer to a handshake whole, before aiohttp follows it elsewhere or forgets its body."""
+    response = await handler(request)
+    if response.status == 101:
+        return response
+    try:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) >= _HEAD_LIMIT:
+                break
+    finally:
+        response.close()
+    raise UpstreamRefused(response.status, response.raw_headers, bytes(body[:_HEAD_LIMIT]))
+
+
+def _opened(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
+    if session is None:
+        raise RuntimeError("HttpUpstream is used outside its 'async with'")
+    return session
 
 
 class _Response:
@@ -136,11 +165,16 @@ class _Response:
         self.status = response.status
         self.reason = (response.reason or "").encode("latin-1", "replace")
         self.headers: Headers = response.raw_headers
+        framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+        # A body without either ends with its connection, and how that ended is all that tells whether it is whole.
+        self._ending = response.connection.protocol if response.connection is not None and not framed else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
+            if self._ending is not None and isinstance(lost := self._ending.exception(), OSError):
+                raise lost  # aiohttp takes a reset for the end
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UpstreamFailed(_say(self._request, error), sent=True) from error
 
@@ -200,15 +234,20 @@ class _Socket:
 
 
 def _text(headers: Headers) -> list[tuple[str, str]]:
-    text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    # aiohttp forgets the first of duplicates that are spelled differently, so the first spelling stands for all.
+    spelled: dict[bytes, str] = {}
+    text = [(spelled.setdefault(name.lower(), name.decode("latin-1")), _utf8(value)) for name, value in headers]
     if call := call_id.get():
         text.append(("X-Crossfade-Call", call))
     return text
 
 
-def _raw(headers: object) -> Headers:
-    items = headers.items() if hasattr(headers, "items") else ()
-    return [(str(name).encode("latin-1"), str(value).encode("latin-1")) for name, value in items]
+def _utf8(value: bytes) -> str:
+    # aiohttp writes UTF-8, so that is what keeps a value's bytes; bytes that are none cannot be kept by it.
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _say(request: UpstreamRequest, error: Exception) -> str:
