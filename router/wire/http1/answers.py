@@ -178,6 +178,8 @@ class AnswerReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer: those are dropped with the list."""
+        if value and value[-1] <= 32:
+            value = _trimmed(name, value)
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -202,8 +204,7 @@ class AnswerReader:
                         self.keep_alive = False
                 else:
                     chunked += 1
-                    # Spaces behind it only: behind a tab llhttp would not know it, and read the body raw.
-                    if value.rstrip(b" ").lower() != b"chunked":
+                    if value.lower() != b"chunked":
                         raise BadAnswer("Transfer-Encoding is not chunked")
         if special or not self.keep_alive or reason not in _reasons or len(headers) > MOST_HEADERS:
             self._check(status, reason, len(headers), chunked)
@@ -275,6 +276,14 @@ class AnswerReader:
         # Without a length llhttp would wait for the end of the connection; a HEAD's answer need not announce one.
         closes = any(name.lower() == b"connection" and b"close" in value.lower() for name, value in headers)
         return not closes and self._parser.get_http_version() == "1.1"
+
+
+def _trimmed(name: bytes, value: bytes) -> bytes:
+    """Spaces behind a value are not part of it (RFC 9112 §5)."""
+    if b"\t" in value and name.lower() == b"transfer-encoding":
+        # llhttp does not know `chunked` with a tab behind it, and would give the chunks out raw.
+        raise BadAnswer("Transfer-Encoding is not chunked")
+    return value.rstrip(b" \t")
 
 
 def _known(name: bytes) -> int:

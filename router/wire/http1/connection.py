@@ -53,6 +53,8 @@ class Connection(asyncio.Protocol):
         reader.expect(handle.exchange, head_only=handle.head_only, upgrade=handle.upgrade, interim=handle.interim)
         body = handle.body
         handle.sent = True
+        if handle.on_sent is not None:
+            handle.on_sent()
         if body is None:
             self.transport.write(handle.head)
         elif len(body) < JOINED:

@@ -1,6 +1,7 @@
 """One call to an origin, as its caller holds it: more of the request, its end, slower, faster, no more."""
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from router.wire.http1.exchange import Exchange, Interim, Limits, Lost
@@ -29,6 +30,7 @@ class Handle:
     chunked = False
     limits: Limits | None = None
     interim: Interim | None = None
+    on_sent: Callable[[], None] | None = None
     upgrade = False
     started = 0.0  # loop time, where there are limits
     deadline = 0.0  # loop time by which it must have a connection
@@ -110,6 +112,7 @@ class Handle:
         """No answer will come."""
         if self.answered:
             self.over = True
+            self.resume_caller()  # it may still write the rest of a request that was answered early
             return
         self.answered = self.over = True
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,18 +67,22 @@ class Pool:
         upgrade: bool = False,
         limits: Limits | None = None,
         interim: Interim | None = None,
+        sent: Callable[[], None] | None = None,
     ) -> Handle:
         """Send a request: its head up to and with the empty line, and what is there of its body, in one write.
 
         `ends`: `body` is the whole of it, else `Handle.write` and `Handle.end` follow. Where the head says
         `Transfer-Encoding: chunked`, chunks are made here; else the caller keeps to the length it announced.
         `head_only`: the method is HEAD. `upgrade`: a 101 turns the call into a tunnel. `interim` hears of other 1xx.
+        `sent` is called each time the head goes out: once, twice where it is repeated, perhaps before this returns.
         """
         handle = Handle(self, exchange, head, body, ends and not upgrade, head_only)
         if limits is not None:
             handle.limits, handle.started = limits, self._loop.time()
         if interim is not None:
             handle.interim = interim
+        if sent is not None:
+            handle.on_sent = sent
         if upgrade:
             handle.upgrade = True
         idle = self._idle

@@ -69,14 +69,13 @@ def _raw(event: h11.Response | h11.InformationalResponse) -> Pairs:
     return [(bytes(name), bytes(value)) for name, value in event.headers.raw_items()]
 
 
-def stripped(head: tuple[int, bytes, Pairs] | None) -> tuple[int, bytes, Pairs] | None:
-    """Rule: spaces behind a value are kept by us, byte for byte, and cut off by h11."""
-    return head and (head[0], head[1], [(name, _plain(name, value)) for name, value in head[2]])
+def in_small_letters(head: tuple[int, bytes, Pairs] | None) -> tuple[int, bytes, Pairs] | None:
+    """Rule: h11 tells the value of Transfer-Encoding in small letters, we as it came."""
+    return head and (head[0], head[1], [(name, _small(name, value)) for name, value in head[2]])
 
 
-def _plain(name: bytes, value: bytes) -> bytes:
-    value = value.strip(b" \t")
-    return value.lower() if name.lower() == b"transfer-encoding" else value  # h11 tells it in small letters
+def _small(name: bytes, value: bytes) -> bytes:
+    return value.lower() if name.lower() == b"transfer-encoding" else value
 
 
 # We refuse what h11 takes: our word for it, and what must stand in the bytes to explain it.
