@@ -224,13 +224,18 @@ class _Socket:
         try:
             # A peer that never answers the close must not hold us: aiohttp would wait ten seconds.
             async with asyncio.timeout(2):
-                await self._socket.close(code=code, message=reason.encode()[:120])
+                await self._socket.close(code=code, message=_fitting(reason))
         except (TimeoutError, ConnectionError, aiohttp.ClientError):
             pass  # gone already
 
     @property
     def closed(self) -> tuple[int, str]:
         return self._socket.close_code or 1006, self._reason
+
+
+def _fitting(reason: str) -> bytes:
+    """What a close frame can hold of a reason: 123 bytes, no character cut in two (RFC 6455 §5.5)."""
+    return reason.encode()[:123].decode(errors="ignore").encode()
 
 
 def _text(headers: Headers) -> list[tuple[str, str]]:
