@@ -8,9 +8,11 @@ import time
 from rich.console import Console
 from rich.status import Status
 
+from bench.document import PAGE, between, rendered
 from bench.field import Field
-from bench.output import show, write
+from bench.output import goals, machine, show, write
 from bench.parts import bodies, connections, footprint, shadow, small, sockets, tls, translated
+from bench.plot import draw
 from bench.programs import Broken, Missing
 from bench.results import Found
 from demo.programs import NotReady
@@ -56,16 +58,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the small call against nginx and Envoy, under a minute")
     parser.add_argument("--rounds", type=int, default=0, help="slices of each target")
     parser.add_argument("--twins", type=int, default=0, help="mirrored sandboxes")
+    parser.add_argument("--document", action="store_true", help="write docs/benchmarks.md (a run of all parts does)")
+    parser.add_argument("--strict", action="store_true", help="end with 1 when a promise was not kept")
     options = parser.parse_args()
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)
-    started = time.time()
+    started, before = time.time(), machine()
     try:
         found = asyncio.run(run(options, console))
     except (Broken, Missing, NotReady) as error:
         console.print(f"bench: {error}", style="red", markup=False)
         sys.exit(3)
-    write(found, started=started)
-    sys.exit(0 if all(each.holds for each in found) else 1)
+    kept = goals(found, console)
+    value = write(found, started=started, before=before)
+    if options.document or not (options.only or options.quick):
+        draw(found)
+        PAGE.write_text(between(PAGE.read_text(encoding="utf-8"), rendered(value)), encoding="utf-8")
+    sys.exit(0 if all(each.holds for each in found) and (kept or not options.strict) else 1)
 
 
 if __name__ == "__main__":

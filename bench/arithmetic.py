@@ -68,7 +68,9 @@ def noise(rounds: Sequence[Round], one: str, again: str) -> Spread:
 
 
 def order(targets: Sequence[str], number: int) -> list[str]:
-    """The targets' order in a round: turned by one each time, so that none is always first or always after another."""
-    start = number % len(targets)
-    turned = [*targets[start:], *targets[:start]]
-    return turned if number % 2 == 0 else turned[::-1]
+    """The targets' order in a round: another one first each time, and every second round backwards.
+
+    So none is always first, and none always comes after the same other one.
+    """
+    step = 1 if number % 2 == 0 else -1
+    return [targets[(number + step * place) % len(targets)] for place in range(len(targets))]

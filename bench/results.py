@@ -101,7 +101,7 @@ def from_json(part: str, value: Mapping[str, Any]) -> Found:
         tables=[
             Table(
                 title=table["title"],
-                columns=table["columns"],
+                columns=tuple(table["columns"]),
                 rows={name: {key: _value(each) for key, each in row.items()} for name, row in table["rows"].items()},
             )
             for table in value["tables"]
