@@ -26,7 +26,7 @@ from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
 from router.compare.capture import captured
 from router.compare.names import names_of
-from router.compare.pairing import pair_of
+from router.compare.pairing import bare_pair, pair_of
 from router.compare.worker import CompareWorker
 from router.engine import masking
 from router.engine.answers import Answers
@@ -52,7 +52,7 @@ from router.store.twins import SqlTwins
 from router.telemetry import Telemetry, TimedUpstream
 from router.twins.birth import Births
 from router.twins.keeper import Keeper
-from router.twins.lane import Lanes
+from router.twins.lanes import Lanes
 from router.twins.registry import Registry
 from router.twins.settle import Settler
 from router.twins.sides import Sides
@@ -210,6 +210,9 @@ def _wire(
     own_keys = tuple(key for key in (settings.old.key, settings.new.key) if key)
 
     async def compare(operation: Operation, one: Outcome, other: Outcome, answered_by: Origin) -> Comparison:
+        # Most pairs agree as they are: only what has to be looked at in detail is masked first.
+        if (agreed := worker.agreeing(bare_pair(operation, one, other, answered_by))) is not None:
+            return agreed
         twin = registry.get(operation.sandbox)
         hidden = (*own_keys, *masking.secrets(twin))
         names = names_of(

@@ -121,19 +121,30 @@ class CompareWorker:
                 finally:
                     self._idle.append(process)
 
+    def agreeing(self, pair: Pair) -> Comparison | None:
+        """The comparison of a small pair that agrees, at once; None: it has to be looked at in detail.
+
+        The pair need not be masked: nothing of it is kept. What is equal as it stands is equal masked.
+        """
+        if pair.operation in UNCOMPARED:
+            return None
+        if not _identical(pair):
+            size = measure([pair.old, pair.new], self._settings.limits)
+            if size.size_bytes > INLINE_BYTES or size.nodes > INLINE_NODES or size.over(self._settings.limits):
+                return None
+            if not agree(pair):
+                return None
+        self.counts["inline"] += 1
+        return Comparison(operation=pair.operation)
+
     async def compare(self, pair: Pair) -> Comparison:
         """What differs between the two. Never raises for a pair, whatever is in it."""
         if reason := UNCOMPARED.get(pair.operation):
             return self._limit(pair, reason, "kind")
-        if _identical(pair):
-            self.counts["inline"] += 1
-            return Comparison(operation=pair.operation)
-        size = measure([pair.old, pair.new], self._settings.limits)
-        if reason := size.over(self._settings.limits):
+        if (agreed := self.agreeing(pair)) is not None:
+            return agreed
+        if reason := measure([pair.old, pair.new], self._settings.limits).over(self._settings.limits):
             return self._limit(pair, reason, "size")
-        if size.size_bytes <= INLINE_BYTES and size.nodes <= INLINE_NODES and agree(pair):
-            self.counts["inline"] += 1
-            return Comparison(operation=pair.operation)
         if self._closed:
             return self._limit(pair, "comparing has been shut down", "closed")
         if self._waiting >= self._settings.waiting + self._settings.processes:

@@ -21,6 +21,7 @@ from router.backends.e2b.ptys import Ptys
 from router.backends.e2b.refusals import Failed, lost, refusal
 from router.backends.e2b.searching import SEARCHES, Searching
 from router.backends.e2b.sessions import Sessions
+from router.backends.e2b.single import NO_NUMBERS, Single, single
 from router.wire.connect import ConnectError
 
 # Purposes that stand for a client at work: a sandbox in use is not to be paused under it.
@@ -80,6 +81,18 @@ class E2BBackend:
         except UpstreamFailed as error:
             outcome = lost(error)
         return replace(outcome, origin=self._origin, seconds=time.perf_counter() - started)
+
+    def single(self, operation: Operation, purpose: Purpose) -> tuple[str, Single] | None:
+        """Scheme and host, and the one request that carries it out; None where `perform` is needed."""
+        handle = self._control.handles.get(operation.sandbox)
+        if handle is None:
+            return None
+        envd, known = self._envd, self._files.names.get(handle.id, NO_NUMBERS)
+        found = single(operation, work_dir=self._work_dir, user=envd.user, numbers=known)
+        if found is None:
+            return None
+        self._used(handle.id, purpose)
+        return envd.base(handle), replace(found, headers=envd.headers(handle, purpose, operation.name, found.headers))
 
     async def open(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Channel | Outcome:
         """For pty.connect and session.follow: a channel, or the outcome that says why not."""

@@ -191,6 +191,13 @@ class Envd:
                 raise Failed(outcome)
         raise AssertionError("the last attempt returns or raises")
 
+    def headers(
+        self, handle: Handle, purpose: Purpose, operation: str, own: tuple[tuple[bytes, bytes], ...]
+    ) -> tuple[tuple[bytes, bytes], ...]:
+        """What `call` and `download` send with a request, for whoever sends it himself."""
+        routing = _routing(handle, purpose, operation)
+        return (*own, (b"Authorization", self._basic()), *routing) if own else routing
+
     def _routing(self, handle: Handle, purpose: Purpose) -> tuple[tuple[bytes, bytes], ...]:
         return _routing(handle, purpose, operation_name.get())
 

@@ -62,7 +62,7 @@ class Files:
         path = self._path(operation)
         entry = await self._stat(handle, path, purpose)
         if entry is None:
-            return _missing(path)
+            return missing(path)
         return done(await self._file_info(handle, entry, purpose))
 
     async def _list(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
@@ -71,7 +71,7 @@ class Files:
             answer = await self._fs(handle, "ListDir", {"path": path, "depth": 1}, purpose)
         except ConnectError as error:
             if error.code == "not_found":
-                return _missing(path)
+                return missing(path)
             if error.code == "invalid_argument":
                 return refused(400, "BAD_REQUEST", f"bad request: {path} is not a directory")
             raise
@@ -94,7 +94,7 @@ class Files:
             body = await response.read(65_536)
             outcome = edge_error(response.status, body)
             if outcome.status == 404:
-                return _missing(path)
+                return missing(path)
             return (
                 refused(400, "BAD_REQUEST", f"bad request: {path} is a directory") if outcome.status == 400 else outcome
             )
@@ -137,7 +137,7 @@ class Files:
         # envd removes what is not there without a word, and directories without being asked.
         entry = await self._lstat(handle, path, purpose)
         if entry is None:
-            return _missing(path)
+            return missing(path)
         is_dir = entry.get("type") == "FILE_TYPE_DIRECTORY" and not entry.get("symlinkTarget")
         if is_dir and not operation.arguments.get("recursive"):
             return refused(400, "BAD_REQUEST", "bad request: cannot delete directory without recursive flag")
@@ -157,7 +157,7 @@ class Files:
             lines.append(f"chown {shlex.quote(owner + (':' + group if group else ''))} -- {quoted} || exit 46")
         ended = await self.commands.shell(handle, "{ " + "; ".join(lines) + "; } 2>&1", purpose)
         if ended.exit_code == 44:
-            return _missing(path)
+            return missing(path)
         if ended.exit_code:
             return refused(400, "BAD_REQUEST", f"bad request: {ended.output.decode('utf-8', 'replace').strip()}")
         return done()
@@ -166,11 +166,11 @@ class Files:
         source = self.commands.absolute(str(operation.arguments["source"]))
         target = self.commands.absolute(str(operation.arguments["destination"]))
         if await self._lstat(handle, source, purpose) is None:
-            return _missing(source)
+            return missing(source)
         if await self._lstat(handle, target, purpose) is not None:
             return refused(409, "CONFLICT", f"conflict: {target} already exists")
         if await self._stat(handle, posixpath.dirname(target), purpose) is None:
-            return _missing(posixpath.dirname(target))
+            return missing(posixpath.dirname(target))
         try:
             await self._fs(handle, "Move", {"source": source, "destination": target}, purpose)
         except ConnectError as error:
@@ -232,7 +232,7 @@ class Files:
             is_dir=entry.get("type") == "FILE_TYPE_DIRECTORY",
             size=int(entry.get("size") or 0),
             mode=int(entry.get("mode") or 0) & 0o7777,
-            modified_ns=_nanoseconds(str(entry.get("modifiedTime") or "")),
+            modified_ns=nanoseconds(str(entry.get("modifiedTime") or "")),
             owner=await self._number(handle, owner, 0, purpose),
             group=await self._number(handle, group, 1, purpose),
         )
@@ -256,7 +256,8 @@ def _ids(text: str) -> dict[str, str]:
     return {row[0]: row[2] for row in rows if len(row) > 2}
 
 
-def _nanoseconds(text: str) -> int:
+def nanoseconds(text: str) -> int:
+    """Unix nanoseconds of an RFC 3339 time; 0 for an empty one."""
     if not text:
         return 0
     whole, _, rest = text.partition(".")
@@ -266,7 +267,8 @@ def _nanoseconds(text: str) -> int:
     return int(at.timestamp()) * 1_000_000_000 + int((digits + "000000000")[:9])
 
 
-def _missing(path: str) -> Outcome:
+def missing(path: str) -> Outcome:
+    """Nothing is there."""
     return refused(404, "NOT_FOUND", f"not found: {path}: no such file or directory")
 
 
