@@ -30,20 +30,23 @@ async def pass_on(
     """Send the answer on while it arrives; keep at most `keep` bytes of it. Raises UpstreamFailed when it is cut."""
     relayed = Relayed(status=response.status, headers=response.headers, started=time.perf_counter())
     outgoing = [*rules.to_client(response.headers), *extra]
-    await send({"type": "http.response.start", "status": response.status, "headers": outgoing})
-    keeping = keep > 0
-    if not head_only:
-        async for chunk in response.chunks():
-            relayed.bytes_out += len(chunk)
-            if keeping:
-                if relayed.bytes_out <= keep:
-                    relayed.parts.append(chunk)
-                else:
-                    keeping = False
-                    relayed.parts.clear()
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-    await response.close()
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": outgoing})
+        keeping = keep > 0
+        if not head_only:
+            async for chunk in response.chunks():
+                relayed.bytes_out += len(chunk)
+                if keeping:
+                    if relayed.bytes_out <= keep:
+                        relayed.parts.append(chunk)
+                    else:
+                        keeping = False
+                        relayed.parts.clear()
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        # A client that went in the middle must not leave the origin talking to nobody.
+        await response.close()
     relayed.complete = True
     if keeping:
         relayed.body = b"".join(relayed.parts)
