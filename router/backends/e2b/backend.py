@@ -21,7 +21,7 @@ from router.backends.e2b.ptys import Ptys
 from router.backends.e2b.refusals import Failed, lost, refusal
 from router.backends.e2b.searching import SEARCHES, Searching
 from router.backends.e2b.sessions import Sessions
-from router.backends.e2b.single import NO_NUMBERS, Single, single
+from router.backends.e2b.single import NO_NUMBERS, Asked, single
 from router.wire.connect import ConnectError
 
 # Purposes that stand for a client at work: a sandbox in use is not to be paused under it.
@@ -82,8 +82,8 @@ class E2BBackend:
             outcome = lost(error)
         return replace(outcome, origin=self._origin, seconds=time.perf_counter() - started)
 
-    def single(self, operation: Operation, purpose: Purpose) -> tuple[str, Single] | None:
-        """Scheme and host, and the one request that carries it out; None where `perform` is needed."""
+    def single(self, operation: Operation, purpose: Purpose) -> Asked | None:
+        """The one request that carries it out; None where `perform` is needed."""
         handle = self._control.handles.get(operation.sandbox)
         if handle is None:
             return None
@@ -92,7 +92,9 @@ class E2BBackend:
         if found is None:
             return None
         self._used(handle.id, purpose)
-        return envd.base(handle), replace(found, headers=envd.headers(handle, purpose, operation.name, found.headers))
+        base, lines = envd.lines(handle, purpose, operation.name, json=found.body is not None)
+        length = b"" if found.body is None else b"Content-Length: %d\r\n" % len(found.body)
+        return Asked(base, b"%b HTTP/1.1\r\n%b%b" % (found.line, lines, length), found.body, found.decode)
 
     async def open(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Channel | Outcome:
         """For pty.connect and session.follow: a channel, or the outcome that says why not."""

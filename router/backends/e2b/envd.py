@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from crossfade.outcome import unknown
 from crossfade.stage import Origin
@@ -191,12 +191,10 @@ class Envd:
                 raise Failed(outcome)
         raise AssertionError("the last attempt returns or raises")
 
-    def headers(
-        self, handle: Handle, purpose: Purpose, operation: str, own: tuple[tuple[bytes, bytes], ...]
-    ) -> tuple[tuple[bytes, bytes], ...]:
-        """What `call` and `download` send with a request, for whoever sends it himself."""
-        routing = _routing(handle, purpose, operation)
-        return (*own, (b"Authorization", self._basic()), *routing) if own else routing
+    def lines(self, handle: Handle, purpose: Purpose, operation: str, *, json: bool) -> tuple[str, bytes]:
+        """Scheme and host, and the header lines that `call` (json) and `download` send, for whoever sends himself."""
+        base = self.base(handle)
+        return base, _lines(base, self.user if json else "", handle, purpose, operation)
 
     def _routing(self, handle: Handle, purpose: Purpose) -> tuple[tuple[bytes, bytes], ...]:
         return _routing(handle, purpose, operation_name.get())
@@ -226,6 +224,15 @@ def _routing(handle: Handle, purpose: Purpose, operation: str) -> tuple[tuple[by
     if purpose is not Purpose.ANSWER:
         headers.append((b"X-Crossfade-Purpose", purpose.value.encode()))
     return tuple(headers)
+
+
+@lru_cache(maxsize=4096)
+def _lines(base: str, user: str, handle: Handle, purpose: Purpose, operation: str) -> bytes:
+    headers = [(b"Host", urlsplit(base).netloc.encode())]
+    if user:
+        headers += [(b"Content-Type", b"application/json"), (b"Connect-Protocol-Version", b"1")]
+        headers.append((b"Authorization", _basic(user)))
+    return b"".join(b"%b: %b\r\n" % header for header in (*headers, *_routing(handle, purpose, operation)))
 
 
 @lru_cache(maxsize=16)

@@ -21,10 +21,6 @@ from router.wire.connect import unary_error
 
 Numbers = tuple[Mapping[str, str], Mapping[str, str]]  # users, groups: name -> number
 NO_NUMBERS: Numbers = ({}, {})
-_JSON = (
-    (b"Content-Type", b"application/json"),
-    (b"Connect-Protocol-Version", b"1"),
-)
 
 
 class Decode(Protocol):
@@ -37,9 +33,17 @@ class Decode(Protocol):
 class Single:
     """One request, and its answer's meaning. A download's value is its bytes."""
 
-    method: bytes
-    target: bytes
-    headers: tuple[tuple[bytes, bytes], ...]
+    line: bytes  # method and target
+    body: bytes | None  # JSON
+    decode: Decode
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The same, addressed. `head` lacks its last, empty line."""
+
+    base: str  # scheme://host[:port]
+    head: bytes
     body: bytes | None
     decode: Decode
 
@@ -51,14 +55,14 @@ def single(operation: Operation, *, work_dir: str, user: str, numbers: Numbers =
     match operation.name:
         case "fs.info" if asked:
             decode = partial(_info, path, numbers)
-            return Single(b"POST", b"/filesystem.Filesystem/Stat", _JSON, orjson.dumps({"path": path}), decode)
+            return Single(b"POST /filesystem.Filesystem/Stat", orjson.dumps({"path": path}), decode)
         case "fs.list":
             decode = partial(_list, path, numbers)
             body = orjson.dumps({"path": path, "depth": 1})
-            return Single(b"POST", b"/filesystem.Filesystem/ListDir", _JSON, body, decode)
+            return Single(b"POST /filesystem.Filesystem/ListDir", body, decode)
         case "fs.download" if asked:
             query = urlencode({"path": path, "username": user}, errors="surrogateescape")
-            return Single(b"GET", f"/files?{query}".encode("ascii"), (), None, _download)
+            return Single(f"GET /files?{query}".encode("ascii"), None, _download)
     return None
 
 

@@ -1,8 +1,10 @@
 """One request by hand means what `perform` says it means, or leaves it to that."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -11,12 +13,13 @@ from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.results import Content
 from crossfade.stage import Origin
-from crossfade.upstream import Purpose, UpstreamRequest
+from crossfade.upstream import Purpose
 from router.backends.e2b.backend import E2BBackend
 from router.backends.local.sandboxes import LocalSandboxes
 from router.compare.capture import captured, digest_of
 from router.front.e2b.app import e2b_app
 from router.wire.client import HttpUpstream
+from router.wire.http1 import Framing, Lost, Pools
 from tests.serving import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,11 +28,11 @@ printf x >"d/ä b" && chmod 640 d/a && touch -d '2024-02-03 04:05:06.123456789Z'
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def asking(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[E2BBackend, HttpUpstream, str]]:
+async def asking(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[E2BBackend, Pools, str]]:
     directory: Path = tmp_path_factory.mktemp("single")
     sandboxes = LocalSandboxes(directory)
     await sandboxes.open()
-    async with serving(e2b_app(sandboxes, keys=["key"])) as url, HttpUpstream() as upstream:
+    async with serving(e2b_app(sandboxes, keys=["key"])) as url, HttpUpstream() as upstream, Pools() as pools:
         backend = E2BBackend(
             upstream, api_url=url, sandbox_url=url, domain="sandbox.test", key="key", templates={"*": "base"},
             origin=Origin.NEW,
@@ -38,25 +41,41 @@ async def asking(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
         id = created.value.id
         done = await backend.perform(Operation(name="process.exec", sandbox=id, arguments={"command": PREPARE}))
         assert done.value.exit_code == 0, done.value.output
-        yield backend, upstream, id
+        yield backend, pools, id
     await sandboxes.close()
 
 
-async def by_hand(backend: E2BBackend, upstream: HttpUpstream, operation: Operation) -> Outcome | None:
+class Collected:
+    """An exchange that keeps the answer."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 0, b""
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def on_head(self, status: int, reason: bytes, headers: Any, framing: Framing, /) -> None:
+        self.status = status
+
+    def on_body(self, data: bytes, /) -> None:
+        self.body += data
+
+    def on_end(self) -> None:
+        self.over.set_result(None)
+
+    def on_lost(self, lost: Lost, /) -> None:
+        self.over.set_exception(AssertionError(str(lost)))
+
+    def on_paused(self) -> None: ...
+
+    def on_resumed(self) -> None: ...
+
+
+async def by_hand(backend: E2BBackend, pools: Pools, operation: Operation) -> Outcome | None:
     asked = backend.single(operation, Purpose.MIRROR)
     assert asked is not None
-    base, one = asked
-    request = UpstreamRequest(
-        origin=Origin.NEW,
-        purpose=Purpose.MIRROR,
-        method=one.method.decode(),
-        base=base,
-        target=one.target.decode(),
-        headers=one.headers,
-        body=one.body,
-    )
-    response = await upstream.send(request)
-    return one.decode(response.status, await response.read(2**20))
+    collected = Collected()
+    pools.get(asked.base).start(collected, asked.head + b"\r\n", asked.body)
+    await collected.over
+    return asked.decode(collected.status, collected.body)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +101,10 @@ async def by_hand(backend: E2BBackend, upstream: HttpUpstream, operation: Operat
         ("fs.download", "d", False),
     ],
 )
-async def test_same_meaning(asking: tuple[E2BBackend, HttpUpstream, str], name: str, path: str, settled: bool) -> None:
-    backend, upstream, id = asking
+async def test_same_meaning(asking: tuple[E2BBackend, Pools, str], name: str, path: str, settled: bool) -> None:
+    backend, pools, id = asking
     operation = Operation(name=name, sandbox=id, arguments={"path": path})
-    alone = await by_hand(backend, upstream, operation)
+    alone = await by_hand(backend, pools, operation)
     performed = await captured(await backend.perform(operation, Purpose.MIRROR))
     if alone is None:
         assert not settled
@@ -98,14 +117,14 @@ async def test_same_meaning(asking: tuple[E2BBackend, HttpUpstream, str], name: 
 
 @pytest.mark.parametrize("name", ["fs.upload", "fs.mkdir", "fs.find", "process.exec", "session.logs", "sandbox.get"])
 async def test_what_needs_more_than_one_request_is_left_to_perform(
-    asking: tuple[E2BBackend, HttpUpstream, str], name: str
+    asking: tuple[E2BBackend, Pools, str], name: str
 ) -> None:
     backend, _, id = asking
     assert backend.single(Operation(name=name, sandbox=id, arguments={"path": "x"}), Purpose.MIRROR) is None
 
 
 async def test_sandbox_that_was_never_asked_about_is_left_to_perform(
-    asking: tuple[E2BBackend, HttpUpstream, str],
+    asking: tuple[E2BBackend, Pools, str],
 ) -> None:
     backend = asking[0]
     assert backend.single(Operation(name="fs.info", sandbox="i0", arguments={"path": "x"}), Purpose.MIRROR) is None
@@ -113,9 +132,9 @@ async def test_sandbox_that_was_never_asked_about_is_left_to_perform(
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"no json"), (401, b"{}"), (502, b"sandbox not found"), (500, b"")])
 async def test_answers_that_need_thought_are_left_to_perform(
-    asking: tuple[E2BBackend, HttpUpstream, str], status: int, body: bytes
+    asking: tuple[E2BBackend, Pools, str], status: int, body: bytes
 ) -> None:
     backend, _, id = asking
     for name in ("fs.info", "fs.list"):
         asked = backend.single(Operation(name=name, sandbox=id, arguments={"path": "x"}), Purpose.MIRROR)
-        assert asked is not None and asked[1].decode(status, body) is None
+        assert asked is not None and asked.decode(status, body) is None
