@@ -15,7 +15,7 @@ from crossfade.stage import Origin, Stage
 from crossfade.upstream import Headers
 from router.front.daytona.errors import BadRequest
 from router.front.daytona.routes import Route
-from router.twins.lane import Verdict
+from router.twins.evidence import Verdict
 from router.twins.state import Twin
 from router.wire.asgi import Client
 

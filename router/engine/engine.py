@@ -25,7 +25,7 @@ from router.engine.sockets import Sockets
 from router.engine.twincall import TwinCalls
 from router.front.daytona.rewrite import rewrite, rewrites
 from router.front.daytona.routes import match
-from router.twins.lane import Verdict
+from router.twins.evidence import Verdict
 from router.twins.registry import Registry
 from router.twins.state import Twin
 from router.wire import headers as rules

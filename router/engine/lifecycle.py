@@ -119,7 +119,7 @@ class Lifecycle:
             # What old answered before the move is in both trees by now, and compared with nothing.
             lanes.forget(twin, "the seat moved at birth")
             lanes.settled(twin)
-        lanes.hold(twin, False)
+        lanes.born(twin)
         if twin.seat is Origin.NEW:
             await self.births.baseline(twin)
         self.keeper.settle_soon(twin)
@@ -152,10 +152,7 @@ class Lifecycle:
     def _processes_gone(self, twin: Twin) -> None:
         """Nothing that ran before a stop or start runs after it; the trees are looked at anew."""
         twin.handles.clear()
-        lane = self.keeper.lanes.of(twin)
-        lane.handles.clear()
-        lane.commands.clear()
-        lane.synced = False
+        self.keeper.lanes.restarted(twin)
         twin.gen += 1
         twin.clean_gen = -1
         twin.tokens.clear()

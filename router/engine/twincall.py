@@ -23,8 +23,9 @@ from router.engine.forward import body_size, has_body
 from router.settings import Settings
 from router.twins.admit import Ask, Go, How, admit, finish
 from router.twins.birth import FENCE_SECONDS
+from router.twins.evidence import Evidence, Verdict
 from router.twins.keeper import Keeper
-from router.twins.lane import Evidence, Lanes, Verdict
+from router.twins.lanes import Lanes
 from router.twins.paths import inside, normal
 from router.twins.registry import Registry
 from router.twins.sides import Sides
@@ -252,13 +253,13 @@ class TwinCalls:
             return True
         if decision.shadow is None:
             if go.call.mutates:
-                self.lanes.missed(twin)
+                self.lanes.missed(twin, call.operations)
             return False
         if not call.operations or not call.answers:
             unread = "the request cannot be read" if call.unreadable else "answer or body too large to compare"
             call.dropped = call.dropped or unread
             if go.call.mutates:
-                self.lanes.missed(twin)
+                self.lanes.missed(twin, call.operations)
             return False
         evidence = Evidence(
             operations=call.operations,

@@ -14,7 +14,7 @@ from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
 from router import tasks
 from router.twins import probe
-from router.twins.lane import Lanes
+from router.twins.lanes import Lanes
 from router.twins.registry import Registry
 from router.twins.settle import SettleFailed, Settler, shell
 from router.twins.sides import Sides
@@ -23,6 +23,7 @@ from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.keeper")
 _NOT_RUNNING = "Is the Sandbox started?"
+_ANYWHERE = frozenset(("/",))
 _FILL_SECONDS = 5.0  # how long a fill waits for the lane to empty
 _RETRIES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
 # Times quiet_seconds after which a settle waits for quiet no longer; longer while replays keep the follower alike,
@@ -116,10 +117,17 @@ class Keeper:
         async with self.parallel:
             self.lanes.hold(twin, True)
             try:
+                if not await self.lanes.still(twin):
+                    return False
                 await self._probe(twin)
+                if self.lanes.changes_wait(twin):
+                    return False  # answered meanwhile: what they changed is yet to be repeated
                 gen = twin.gen
                 settled = await self.settler.everything(twin)
+                if not settled.clean:
+                    self.lanes.disturbed(twin)
             except SettleFailed as error:
+                self.lanes.missed(twin)
                 self._failed(twin, str(error))
                 return False
             finally:
@@ -129,7 +137,7 @@ class Keeper:
             # Something moved meanwhile: another round once it is quiet again.
             twin.last_activity = max(twin.last_activity, self.sides.clock.monotonic())
             return False
-        if twin.gen == gen:
+        if twin.gen == gen and not twin.late_paths(_ANYWHERE, self.sides.clock.monotonic()):
             self.lanes.settled(twin)
         if twin.clean(self.sides.clock.monotonic()) and not twin.dirty_paths and twin.row.dirty:
             await self.registry.mark_clean(twin)
@@ -185,7 +193,7 @@ class Keeper:
                 while lane.running:  # noqa: ASYNC110 - rare, and an event would cost every repeated call
                     await asyncio.sleep(0.01)
         if lane.tainted:
-            for handle in sorted(lane.handles):
+            for handle in sorted(lane.handles.names):
                 kind, _, name = handle.partition(":")
                 operation = Operation(name=f"{kind}.delete", arguments={kind: name})
                 await self.sides.perform(twin, twin.seat.other, operation, Purpose.KEEPER, seconds=10)

@@ -1,0 +1,327 @@
+"""The evidence lanes: calls repeated on the other side only to be compared. Bounded; what they drop is counted."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from crossfade.comparison import Comparison
+from crossfade.decision import MirrorExecute
+from crossfade.operation import Effect, Operation
+from crossfade.outcome import Fate, Outcome
+from crossfade.stage import Origin
+from crossfade.upstream import Purpose
+from router import tasks
+from router.twins.evidence import Evidence, Verdict, merged
+from router.twins.handles import LIFE
+from router.twins.lane import Gap, Lane
+from router.twins.sides import Sides
+from router.twins.state import Twin
+from router.wire.headers import call_id
+
+log = logging.getLogger("crossfade.lane")
+_STOPPED = "router stopped"
+Compare = Callable[[Operation, Outcome, Outcome, Origin], Awaitable[Comparison]]
+Capture = Callable[[Outcome], Awaitable[Outcome]]
+
+
+@dataclass(slots=True, eq=False)
+class Lanes:
+    """All lanes, within one limit."""
+
+    sides: Sides
+    compare: Compare
+    capture: Capture
+    per_twin: int
+    total: int
+    call_seconds: float
+    usable: Callable[[Twin], bool]
+    active: Callable[[Twin], bool]
+    idle: Callable[[Twin], None]  # called when a lane has emptied
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    waiting: int = 0
+    stopped: bool = False
+    pairing: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    def of(self, twin: Twin) -> Lane:
+        return self.lanes.setdefault(twin.id, Lane())
+
+    def busy(self, twin: Twin) -> bool:
+        """Whether evidence of it waits or is under way."""
+        lane = self.lanes.get(twin.id)
+        return lane is not None and (lane.running or lane.calls > 0)
+
+    def offer(self, twin: Twin, evidence: Evidence) -> None:
+        """Queue it, or report it dropped at once. Never blocks."""
+        lane = self.of(twin)
+        reason = self._refusal(twin, lane, evidence)
+        if reason:
+            self._skip(lane, evidence.operations, changes=evidence.call.mutates)
+            evidence.done(Verdict(dropped=reason))
+            return
+        lane.waiting.append(evidence)
+        lane.calls += 1
+        self.waiting += 1
+        self._start(twin, lane)
+
+    def pair(
+        self,
+        operations: Sequence[Operation],
+        answers: Sequence[Outcome],
+        others: Sequence[Outcome],
+        done: Callable[[Verdict], None],
+    ) -> None:
+        """Hold together what both sides have done already (a split write). Off the answering path, like the lane."""
+        task = tasks.spawn(self._pair(operations, answers, others, done), name="compare a split write")
+        self.pairing.add(task)
+        task.add_done_callback(self.pairing.discard)
+
+    async def _pair(
+        self,
+        operations: Sequence[Operation],
+        answers: Sequence[Outcome],
+        others: Sequence[Outcome],
+        done: Callable[[Verdict], None],
+    ) -> None:
+        verdict = Verdict(dropped="our own failure", mirrored=True)
+        try:
+            by = answers[0].origin or Origin.OLD
+            comparisons = [
+                await self.compare(operation, one, other, by)
+                for operation, one, other in zip(operations, answers, others, strict=True)
+            ]
+            verdict = Verdict(
+                comparison=merged(comparisons),
+                mirrored=True,
+                status=others[0].status,
+                fate=str(others[0].fate),
+                seconds=max(other.seconds for other in others),
+            )
+        except Exception:
+            log.exception("comparison failed")
+        finally:
+            done(verdict)
+
+    def missed(self, twin: Twin, operations: Sequence[Operation] = ()) -> None:
+        """A mutation went by that the follower is not sent: what comes after it is not compared until a settle."""
+        self._skip(self.of(twin), operations, changes=True)
+
+    def settled(self, twin: Twin) -> None:
+        """A full settle ended with equal trees."""
+        self.of(twin).synced = True
+
+    def disturbed(self, twin: Twin) -> None:
+        """A settle ended without that: it may have brought what came after the reads that wait."""
+        for evidence in self.of(twin).waiting:
+            if isinstance(evidence, Evidence) and not evidence.operations[0].kind.handle:
+                evidence.call.overlapped = True
+
+    def hold(self, twin: Twin, on: bool) -> None:
+        """Stand still while the follower is settled: a replay of what a copy already brought would double it."""
+        lane = self.of(twin)
+        lane.settling = on
+        if not on:
+            self._start(twin, lane)
+
+    async def still(self, twin: Twin) -> bool:
+        """Wait until nothing of a lane that is held is under way. False: that takes too long."""
+        lane = self.of(twin)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.call_seconds):
+                while lane.running:  # noqa: ASYNC110 - rare, and an event would cost every repeated call
+                    await asyncio.sleep(0.01)
+        return not lane.running
+
+    def changes_wait(self, twin: Twin) -> bool:
+        """Whether a change is yet to be repeated: a copy would bring it first."""
+        waiting = self.of(twin).waiting
+        return any(each.changes if isinstance(each, Gap) else each.call.mutates for each in waiting)
+
+    def newborn(self, twin: Twin) -> None:
+        """Both sides start alike: calls wait in order until the follower is there."""
+        lane = self.of(twin)
+        lane.synced = lane.unborn = True
+
+    def born(self, twin: Twin) -> None:
+        """The follower is there: what waits for it may start."""
+        lane = self.of(twin)
+        lane.unborn = False
+        self._start(twin, lane)
+
+    def restarted(self, twin: Twin) -> None:
+        """Nothing runs any more that ran; the trees are looked at anew."""
+        lane = self.of(twin)
+        lane.handles.clear()
+        lane.synced = False
+
+    def forget(self, twin: Twin, reason: str) -> None:
+        """Drop everything that waits, counted."""
+        lane = self.lanes.pop(twin.id, None)
+        if lane is not None:
+            self._empty(lane, reason)
+
+    async def stop(self, seconds: float) -> None:
+        """Let lanes empty for that long, then drop what is left, counted: no answered call goes without its record."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.pairing or any(lane.running or lane.calls for lane in self.lanes.values()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        self.stopped = True
+        running = [lane.task for lane in self.lanes.values() if lane.running and lane.task is not None]
+        running += self.pairing
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for lane in self.lanes.values():
+            self._empty(lane, _STOPPED)
+
+    def _refusal(self, twin: Twin, lane: Lane, evidence: Evidence) -> str:
+        if self.stopped:
+            return _STOPPED
+        if self.waiting >= self.total:
+            return "all lanes full"
+        if lane.calls >= self.per_twin:
+            return "lane full"
+        return ""
+
+    def _empty(self, lane: Lane, reason: str) -> None:
+        while lane.waiting:
+            head = self._head(lane)
+            if isinstance(head, Evidence):
+                head.done(Verdict(dropped=reason))
+
+    def _head(self, lane: Lane) -> Evidence | Gap:
+        head = lane.waiting.popleft()
+        if isinstance(head, Evidence):
+            lane.calls -= 1
+            self.waiting -= 1
+        return head
+
+    def _skip(self, lane: Lane, operations: Sequence[Operation], *, changes: bool) -> None:
+        """Calls that come after all that waits are not repeated."""
+        gap = lane.gap()
+        gap.widen(operations, changes=changes)
+        if lane.waiting[0] is gap and not lane.running:
+            lane.waiting.clear()
+            lane.pass_over(gap)
+
+    def _lose(self, lane: Lane, evidence: Evidence) -> None:
+        """The call at the lane's head is not repeated, or not with the same effect."""
+        gap = Gap()
+        gap.widen(evidence.operations, changes=evidence.call.mutates)
+        lane.pass_over(gap)
+
+    def _start(self, twin: Twin, lane: Lane) -> None:
+        if not lane.running and not lane.held and lane.waiting:
+            lane.running = True
+            lane.task = tasks.spawn(self._run(twin, lane), name=f"evidence lane {twin.id}")
+
+    async def _run(self, twin: Twin, lane: Lane) -> None:
+        try:
+            while lane.waiting and not lane.held:
+                head = self._head(lane)
+                if isinstance(head, Gap):
+                    lane.pass_over(head)
+                else:
+                    await self._one(twin, lane, head)
+        finally:
+            lane.running = False
+        if not lane.waiting:
+            self.idle(twin)
+
+    async def _one(self, twin: Twin, lane: Lane, evidence: Evidence) -> None:
+        reason = self._why_not(twin, lane, evidence)
+        if reason:
+            self._lose(lane, evidence)
+            evidence.done(Verdict(dropped=reason))
+            return
+        verdict = Verdict()
+        lane.sent = False
+        try:
+            verdict = await self._repeat(twin, lane, evidence)
+        except asyncio.CancelledError:
+            verdict = Verdict(dropped=_STOPPED, mirrored=lane.sent)
+            raise
+        except Exception:
+            # A defect of ours on the shadow side: logged once, counted, and no client hears of it.
+            log.exception("mirrored call failed", extra={"call": evidence.call_id})
+            verdict = Verdict(dropped="our own failure", mirrored=lane.sent)
+            self._lose(lane, evidence)
+        finally:
+            evidence.done(verdict)
+
+    def _why_not(self, twin: Twin, lane: Lane, evidence: Evidence) -> str:
+        """Why this evidence cannot be had now; empty when it can."""
+        first, call = evidence.operations[0], evidence.call
+        if not self.usable(twin):
+            return "follower not usable"
+        if call.overlapped and first.name not in LIFE:
+            return "overlapped another call"
+        if first.kind.stream:
+            return "a live stream is not compared"
+        if evidence.answered_by is not twin.seat or self.active(twin):
+            return self._why_not_active(twin, evidence)
+        effect = first.kind.effect
+        if effect is Effect.EXECUTE and evidence.mirror_execute is not MirrorExecute.ALWAYS:
+            return f"execute not repeated (mirror_execute = {evidence.mirror_execute})"
+        if reason := lane.handles.why_not(first):
+            return reason
+        makes_or_ends_handle = first.name in LIFE
+        if not lane.synced and not makes_or_ends_handle and (effect is not Effect.READ or not first.kind.handle):
+            return "follower is behind"
+        if effect is Effect.EXECUTE and not lane.processes_equal and not makes_or_ends_handle:
+            return "a process that runs on the seat was not started on the follower"
+        return ""
+
+    def _why_not_active(self, twin: Twin, evidence: Evidence) -> str:
+        first, call = evidence.operations[0], evidence.call
+        if first.kind.effect is not Effect.READ:
+            return "follower answers file calls, so nothing is run on it"
+        if first.kind.handle or not first.kind.bounded:
+            return "follower answers file calls, so only one-path reads are repeated"
+        if call.mutations != twin.mutations:
+            return "superseded by a later change"
+        if not twin.known_equal(call.paths, self.sides.clock.monotonic()):
+            return "follower is not equal there"
+        return ""
+
+    async def _repeat(self, twin: Twin, lane: Lane, evidence: Evidence) -> Verdict:
+        there = evidence.answered_by.other
+        call_id.set(evidence.call_id)  # the lane runs in the context of whichever call woke it
+        outcomes: list[Outcome] = []
+        for operation in evidence.operations:
+            sent = lane.handles.there(operation)
+            lane.sent = True
+            outcome = await self.sides.perform(twin, there, sent, Purpose.MIRROR, seconds=self.call_seconds)
+            if outcome.fate is Fate.UNKNOWN and evidence.call.mutates:
+                self.sides.lost(twin, operation)
+            outcomes.append(await self.capture(outcome))
+        if evidence.operations[0].kind.effect is Effect.EXECUTE:
+            lane.tainted = True
+        lane.handles.learn(evidence.operations, evidence.answers, outcomes)
+        comparison = await self._held_together(evidence, outcomes)
+        if evidence.call.mutates and not _same_class(evidence.answers, outcomes):
+            self._lose(lane, evidence)
+        worst = min(outcomes, key=lambda outcome: outcome.ok)
+        return Verdict(
+            comparison=comparison,
+            mirrored=True,
+            status=worst.status,
+            fate=str(worst.fate),
+            seconds=sum(outcome.seconds for outcome in outcomes),
+        )
+
+    async def _held_together(self, evidence: Evidence, outcomes: Sequence[Outcome]) -> Comparison:
+        pairs = zip(evidence.operations, evidence.answers, outcomes, strict=True)
+        comparisons = [
+            await self.compare(operation, answer, other, evidence.answered_by) for operation, answer, other in pairs
+        ]
+        return merged(comparisons)
+
+
+def _same_class(answers: Sequence[Outcome], outcomes: Sequence[Outcome]) -> bool:
+    return all(
+        one.fate is other.fate and one.status // 100 == other.status // 100
+        for one, other in zip(answers, outcomes, strict=True)
+    )
