@@ -8,10 +8,11 @@ import time
 from rich.console import Console
 from rich.status import Status
 
+from bench import profile
 from bench.document import PAGE, between, rendered
 from bench.field import Field
 from bench.output import goals, machine, show, write
-from bench.parts import bodies, connections, footprint, shadow, small, sockets, tls, translated
+from bench.parts import bodies, connections, footprint, shadow, small, sockets, split, tls, translated
 from bench.plot import draw
 from bench.programs import Broken, Missing
 from bench.results import Found
@@ -26,6 +27,7 @@ PARTS = {
     "sockets": sockets.sockets,
     "translated": translated.translated,
     "shadow": shadow.shadow,
+    "split": split.split,
     "footprint": footprint.footprint,
 }
 QUICK = ("small", "mirror")
@@ -54,6 +56,8 @@ async def run(options: argparse.Namespace, console: Console) -> list[Found]:
 def main() -> None:
     """The command line of `make bench`."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    modes = parser.add_subparsers(dest="mode", metavar="profile", required=False)
+    profile.arguments(modes.add_parser("profile", help="where the router's time goes"))
     parser.add_argument("--only", default="", help=f"parts, with commas: {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="the small call against nginx and Envoy, under a minute")
     parser.add_argument("--rounds", type=int, default=0, help="slices of each target")
@@ -64,6 +68,9 @@ def main() -> None:
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)
     started, before = time.time(), machine()
     try:
+        if options.mode == "profile":
+            asyncio.run(profile.profile(options, console))
+            return
         found = asyncio.run(run(options, console))
     except (Broken, Missing, NotReady) as error:
         console.print(f"bench: {error}", style="red", markup=False)

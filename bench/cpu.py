@@ -28,6 +28,15 @@ def cpu_seconds(pid: int) -> float:
     return sum(_threads(each) + _ended_children(each) for each in family(pid))
 
 
+def cpu_by_thread(pid: int) -> dict[int, float]:
+    """Seconds on a processor of each living thread of a process and its descendants, by thread id."""
+    found: dict[int, float] = {}
+    for each in family(pid):
+        for task in _entries(Path(f"/proc/{each}/task")):
+            found[int(task.name)] = _scheduled(task)
+    return found
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of the process and its descendants; shared pages count once for each."""
     return sum(_rss(each) for each in family(pid))
@@ -39,13 +48,14 @@ def open_files(pid: int) -> int:
 
 
 def _threads(pid: int) -> float:
-    total = 0
-    for task in _entries(Path(f"/proc/{pid}/task")):
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-        except OSError:
-            continue  # ended meanwhile
-    return total / 1e9
+    return sum(_scheduled(task) for task in _entries(Path(f"/proc/{pid}/task")))
+
+
+def _scheduled(task: Path) -> float:
+    try:
+        return int((task / "schedstat").read_text().split()[0]) / 1e9
+    except OSError:
+        return 0.0  # ended meanwhile
 
 
 def _ended_children(pid: int) -> float:

@@ -77,13 +77,11 @@ class Field:
         *,
         old: str = "",
         new: int = 0,
-        settings: str = "",
+        tools: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Router:
         """A router before both origins, or before others; it ends with everything else."""
-        return await self.enter(
-            self.plain_router(name, stage, old=old, new=new, settings=settings, environment=environment)
-        )
+        return await self.enter(self.plain_router(name, stage, old=old, new=new, tools=tools, environment=environment))
 
     def plain_router(
         self,
@@ -92,7 +90,7 @@ class Field:
         *,
         old: str = "",
         new: int = 0,
-        settings: str = "",
+        tools: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Router:
         """The same, not started."""
@@ -102,7 +100,7 @@ class Field:
             old=old or f"http://127.0.0.1:{self.old}",
             new=f"http://127.0.0.1:{new or self.new}",
             stage=stage,
-            settings=settings,
+            tools=tools or {},
             environment=environment or {},
         )
 

@@ -1,4 +1,4 @@
-"""Sets every tool's flag by the command line, in one process: `python -m bench.flags CONFIG STAGE`."""
+"""Sets every tool's flag by the command line, in one process: `python -m bench.flags CONFIG STAGE [TOOL=STAGE ...]`."""
 
 import sys
 
@@ -8,10 +8,22 @@ from router.cli.flags import commands
 
 def main() -> None:
     """One `crossfade flags set` for each tool."""
-    config, stage = sys.argv[1:]
+    config, stage, *others = sys.argv[1:]
+    own = dict(each.split("=") for each in others)
     flags = next(command for command in commands if command.name == "flags")
     for tool in TOOLS:
-        words = ["set", tool, stage, "--reason", "bench", "--author", "bench", "--yes", "--config", config]
+        words = [
+            "set",
+            tool,
+            own.get(tool, stage),
+            "--reason",
+            "bench",
+            "--author",
+            "bench",
+            "--yes",
+            "--config",
+            config,
+        ]
         flags.main(words, prog_name="crossfade flags", standalone_mode=False)
 
 

@@ -28,9 +28,8 @@ class Router:
     old: str
     new: str
     stage: str
-    settings: str = ""  # more of the settings file
+    tools: Mapping[str, str] = field(default_factory=dict)  # stages of their own
     environment: Mapping[str, str] = field(default_factory=dict)
-    wrapper: tuple[str, ...] = ()
     admin: int = field(default_factory=free_port)
     completed: int = 0  # calls that this benchmark saw answered
     sent: int = 0  # and those that it sent: a closed loop that ends cuts a few off
@@ -47,7 +46,7 @@ class Router:
             f'[origins.old]\nurl = "{self.old}/api"\nkey = "{KEY}"\n'
             f'[origins.new]\nurl = "{self.new}"\nsandbox_url = "{self.new}"\nkey = "{KEY}"\n'
             f'templates = {{ "*" = "base" }}\n[store]\nurl = "sqlite:///{self.store}"\n'
-            f'[mirror]\neligible_orgs = ["*"]\n{self.settings}'
+            f'[mirror]\neligible_orgs = ["*"]\n'
         )
 
     @property
@@ -75,8 +74,9 @@ class Router:
 
     async def _flags(self) -> None:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bench.flags", str(self.config), self.stage, cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            sys.executable, "-m", "bench.flags", str(self.config), self.stage,
+            *(f"{tool}={stage}" for tool, stage in self.tools.items()),
+            cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         out, _ = await process.communicate()
         if process.returncode:

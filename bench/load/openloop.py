@@ -52,13 +52,15 @@ class OpenLoop:
         self._busy: set[Connection] = set()
         self._waiting: deque[tuple[float, bytes]] = deque()
         self.latencies: list[float] = []
+        self.dues: list[float] = []  # of the same calls, in seconds from the start
+        self._begun = 0.0
         self.sent = 0
         self.failed: dict[str, int] = {}
 
     def run(self, seconds: float, start: int = 0) -> None:
         """Send for that long, then wait for the last answers."""
-        begun = time.perf_counter()
-        due, end = begun, begun + seconds
+        self._begun = time.perf_counter()
+        due, end = self._begun, self._begun + seconds
         while True:
             due += self._chance.expovariate(self._rate)
             if due >= end:
@@ -108,6 +110,7 @@ class OpenLoop:
 
     def _answered(self, connection: Connection) -> None:
         self.latencies.append(time.perf_counter() - connection.due)
+        self.dues.append(connection.due - self._begun)
         if connection.status != 200:
             self._fail(f"status {connection.status}")
         self._busy.discard(connection)
@@ -132,7 +135,8 @@ def main() -> None:
     requests = Path(order["requests"]).read_bytes().split(b"\0")
     loop = OpenLoop((host, int(port)), requests, rate=order["rate"], seed=order["seed"])
     loop.run(order["seconds"], order["start"])
-    json.dump({"sent": loop.sent, "failed": loop.failed, "latencies": loop.latencies}, sys.stdout)
+    found = {"sent": loop.sent, "failed": loop.failed, "latencies": loop.latencies, "dues": loop.dues}
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

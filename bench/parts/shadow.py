@@ -63,7 +63,7 @@ async def _mode(
     router = await field.router(f"shadow-{mode}", "shadow", new=port)
     twins = Target(f"shadow {mode}", router.url, router.pid, await router.twins(_TWINS), router)
     rate = await _rate(field, twins)
-    sick = await _sicken(field, mode, healthy, here)
+    sick = await sicken(field, mode, healthy, here)
     memory = rss_bytes(router.pid)
     tell(f"{mode}: {_SETTLING_SECONDS:g} s to find out")
     breaker = await _settling(field, router, twins, rate)
@@ -93,7 +93,8 @@ async def _rate(field: Field, twins: Target) -> float:
     return min(_MOST_RATE, SHARE * load.completed / load.seconds)
 
 
-async def _sicken(field: Field, mode: str, healthy: Server, here: Path) -> Server | None:
+async def sicken(field: Field, mode: str, healthy: Server, here: Path) -> Server | None:
+    """Put a sick program in the healthy one's place; None where there is none."""
     if mode == "healthy":
         return None
     await healthy.stop()

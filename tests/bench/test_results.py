@@ -8,6 +8,7 @@ from bench.arithmetic import Spread, spread
 from bench.document import BEGIN, END, between, rendered
 from bench.goals import GOALS, SICK, judged
 from bench.parts.counts import why
+from bench.profile import frames
 from bench.results import Found, Table, as_json, digits, from_json, number, shown
 
 SOME = spread([40.0, 48.0, 50.0, 52.0, 60.0])
@@ -118,3 +119,10 @@ def test_reasons_for_drops_are_added_up_over_tools() -> None:
 
     assert why(metrics) == ": 5 lane full, 1 router stopped"
     assert why({}) == ""
+
+
+def test_a_frame_that_calls_itself_counts_once_a_sample() -> None:
+    own, below = frames(["main;walk;walk 3", "main;walk 2", "main 1", "", "no count"])
+
+    assert own == {"walk": 5, "main": 1}
+    assert below == {"main": 6, "walk": 5}
