@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("crossfade.wire")
 # Idle for longer than this, a connection is looked at before it is used: its end may be in the kernel, not yet here.
 _LOOK_AFTER: Final = 0.05
-# An answer that came before its request was whole: so long the rest of the request may take a break.
-_LINGER: Final = 10.0
 
 
 class Connection(asyncio.Protocol):
@@ -244,7 +242,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
             if self.transport.get_write_buffer_size():
                 # An origin that reads no more must not keep it for ever.
-                self.loop.call_later(_LINGER, self.transport.abort)
+                self.loop.call_later(self.pool.settings.linger_seconds, self.transport.abort)
 
     # Idle
 
@@ -315,7 +313,7 @@ class Connection(asyncio.Protocol):
             settings = self.pool.settings
             return min(self.idle_since + settings.idle_seconds, self.born + settings.age_seconds), ""
         if handle.answered:
-            return self.heard + _LINGER, ""
+            return self.heard + self.pool.settings.linger_seconds, ""
         limits = handle.limits
         if limits is None:
             return None

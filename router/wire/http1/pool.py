@@ -26,6 +26,7 @@ class PoolSettings:
     age_seconds: float = 300.0  # so that a changed address is followed
     connect_seconds: float = 5.0  # a call waits no longer for a connection, whether made or freed
     most_waiting: int = 10_000
+    linger_seconds: float = 10.0  # for the rest of a request that was answered early, between two pieces of it
 
 
 class Pool:
