@@ -28,7 +28,7 @@ class Asked:
         self.reason = b""
         self.headers: Pairs = []
         self.framing: Framing | None = None
-        self.body = b""
+        self.body = bytearray()
         self.ended = False
         self.lost: Lost | None = None
         self.told: list[str] = []  # in order, pieces of the body once each
@@ -78,7 +78,7 @@ class Asked:
         """Status and body of a whole answer."""
         await self.over()
         assert self.lost is None, self.lost
-        return self.status, self.body
+        return self.status, bytes(self.body)
 
 
 def ask(pool: Pool, head: bytes = GET, body: bytes | None = None, **how: Any) -> Asked:
