@@ -92,7 +92,7 @@ class Upstream(Protocol):
     """Sends requests to origins."""
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        """Returns when the head of the answer is there. Raises UpstreamFailed."""
+        """Returns when the head of the answer is there. Raises UpstreamFailed, and what the request's body raises."""
 
     async def websocket(self, request: UpstreamRequest, subprotocols: Sequence[str] = ()) -> UpstreamSocket:
         """Returns when the handshake is done. Raises UpstreamFailed or UpstreamRefused."""

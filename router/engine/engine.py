@@ -133,9 +133,12 @@ class Engine:
         """Requests that must not travel on: ambiguous or endless heads, and our own requests come back."""
         hosts = 0
         size = len(call.path) + len(call.query)
+        ours = (rules.LOOP_GUARD, self.forward.instance.encode())
+        looped = False
         for name, value in call.headers:
             size += len(name) + len(value)
             hosts += name == b"host"
+            looped = looped or (name, value) == ours  # each router on the way has added its own
         if hosts != 1:
             return 400, "Bad Request", f"request has {hosts} Host headers; send exactly one"
         if size > HEAD_LIMIT:
@@ -144,7 +147,7 @@ class Engine:
                 "Request Header Fields Too Large",
                 f"request head is {size} bytes; at most {HEAD_LIMIT} are taken",
             )
-        if call.fields.get(rules.LOOP_GUARD) == self.forward.instance.encode():
+        if looped:
             message = "this router was asked by itself; origins.old.url must not point back at it"
             return 508, "Loop Detected", message
         return None

@@ -6,7 +6,7 @@ target is sent byte for byte; no proxy from the environment.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Self
@@ -81,15 +81,16 @@ class HttpUpstream:
             self._count(sending.request.origin, sending.request.purpose)
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        """Returns when the head of the answer is there. Raises UpstreamFailed."""
+        """Returns when the head of the answer is there. Raises UpstreamFailed, and what the request's body raises."""
         session = _opened(self._session)
         sending = _Sending(request)
+        upload = None if request.body is None or isinstance(request.body, bytes) else _Upload(request.body)
         try:
             response = await session.request(
                 request.method,
                 URL(request.base + request.target, encoded=True),
                 headers=_text(request.headers),
-                data=request.body,
+                data=upload or request.body,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=request.connect_seconds, sock_read=request.idle_seconds
@@ -97,6 +98,8 @@ class HttpUpstream:
                 trace_request_ctx=sending,
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if upload is not None and upload.error is not None:
+                raise upload.error from error
             raise UpstreamFailed(_say(request, error), sent=sending.sent) from error
         return _Response(request, response)
 
@@ -131,6 +134,22 @@ class _Sending:
         self.request = request
         self.sent = False
         self.patience: asyncio.Timeout | None = None  # of a handshake
+
+
+class _Upload:
+    """A body on its way, and what went wrong with it at our end: that is no failure of the origin."""
+
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        self._chunks = chunks
+        self.error: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._chunks:
+                yield chunk
+        except Exception as error:
+            self.error = error
+            raise
 
 
 _handshake: ContextVar[_Sending] = ContextVar("handshake")

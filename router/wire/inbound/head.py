@@ -104,6 +104,7 @@ class Head:
                 self.plain = self.plain and value.lower() == b"chunked"
             elif kind is Field.VIA:
                 self.via = value
+                self.plain = False  # from a router: the guards of all on the way must travel on
             elif kind is Field.SPECIAL:
                 self.plain = False
         self.size = size
