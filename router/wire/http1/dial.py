@@ -70,7 +70,7 @@ class Dialer:
         raise failure
 
     async def _find(self, now: float) -> list[Address]:
-        if not self._addresses or now - self._asked > self._refresh_seconds:
+        if not self._addresses or now - self._asked >= self._refresh_seconds:
             self._addresses = await self._resolve(self._host, self._port)
             self._asked = now
         return self._addresses

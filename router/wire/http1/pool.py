@@ -156,7 +156,7 @@ class Pool:
     def _wait(self, handle: Handle) -> None:
         if self._closed or len(self._waiting) >= self.settings.most_waiting:
             # Its caller must have the handle before it hears of the end.
-            self._loop.call_soon(handle.lose, _STOPPING if self._closed else "too many calls are waiting")
+            self._loop.call_soon(handle.lose, _STOPPING if self._closed else _TOO_MANY)
             return
         handle.deadline = self._loop.time() + self._patience(handle)
         self._waiting.append(handle)
