@@ -44,6 +44,7 @@ class Pool:
         self._dials: set[asyncio.Task[None]] = set()
         self._waiting: deque[Handle] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._closed = False
 
     @property
@@ -160,7 +161,7 @@ class Pool:
             return
         handle.deadline = self._loop.time() + self._patience(handle)
         self._waiting.append(handle)
-        self._watch()
+        self._watch(handle.deadline)
         self._dial_for_waiting()
 
     def _patience(self, handle: Handle) -> float:
@@ -176,10 +177,13 @@ class Pool:
                 return
             yield self._waiting.popleft()
 
-    def _watch(self) -> None:
-        due = min((handle.deadline for handle in self._waiting), default=None) if self._timer is None else None
-        if due is not None:
-            self._timer = self._loop.call_at(due, self._tick)
+    def _watch(self, due: float) -> None:
+        if self._timer is not None:
+            if self._timer_at <= due:
+                return
+            self._timer.cancel()
+        self._timer_at = due
+        self._timer = self._loop.call_at(due, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
@@ -189,7 +193,8 @@ class Pool:
             self._waiting.remove(handle)
         for handle in late:
             handle.lose(f"no connection within {self._patience(handle):g} s")
-        self._watch()
+        if self._waiting:
+            self._watch(min(handle.deadline for handle in self._waiting))
 
     # Dialing...
 

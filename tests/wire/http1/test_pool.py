@@ -78,6 +78,16 @@ async def test_a_call_that_waits_for_a_free_connection_waits_no_longer_than_allo
         assert first.told == [] and pool.counts["waiting"] == 0
 
 
+async def test_a_short_limit_behind_a_long_one_is_still_short() -> None:
+    async with origin(gate(asyncio.Event())) as there, Pools(PoolSettings(most_open=1)) as pools:  # type: ignore[arg-type]
+        pool = pools.get(there.url)
+        calls = [ask(pool), ask(pool), ask(pool, limits=Limits(connect=0.1)), ask(pool, limits=Limits(total=0.2))]
+        await calls[3].over()
+
+        assert [str(call.lost) for call in calls[2:]] == ["no connection within 0.1 s", "no connection within 0.2 s"]
+        assert calls[0].lost is None and calls[1].lost is None
+
+
 async def test_a_refused_connection_is_told_to_everybody_who_waits_for_it() -> None:
     url = await refused()
     async with Pools(PoolSettings(most_open=3)) as pools:
