@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRequest
 
 _CONFIG_LIMIT = 1_048_576
+_MOST_SANDBOXES = 10_000
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -43,8 +46,11 @@ class OldAddresses:
 
     def learn_object(self, sandbox: str, toolbox_url: str) -> None:
         """A sandbox's own toolbox base, where its object names one that differs from the common one."""
-        if toolbox_url and toolbox_url != self.toolbox:
-            self.sandboxes[sandbox] = toolbox_url
+        if toolbox_url == self.toolbox or not _is_address(toolbox_url):
+            return
+        self.sandboxes[sandbox] = toolbox_url
+        if len(self.sandboxes) > _MOST_SANDBOXES:  # the oldest is found by /config again
+            del self.sandboxes[next(iter(self.sandboxes))]
 
     async def _learn(self) -> str:
         async with self._asking:
@@ -62,14 +68,29 @@ class OldAddresses:
             )
             response = await self.upstream.send(request)
             body = await response.read(_CONFIG_LIMIT)
-            try:
-                config = json.loads(body)
-                self.toolbox = str(config["proxyToolboxUrl"])
-            except (ValueError, KeyError, TypeError):
-                # Servers from before the split serve the toolbox under the control plane.
-                raise UpstreamFailed("old origin's /config names no proxyToolboxUrl", sent=True) from None
+            config = _config(response.status, body)
+            toolbox = str(config.get("proxyToolboxUrl"))
+            if not _is_address(toolbox):
+                raise UpstreamFailed(f"old origin's /config ({response.status}) names no proxyToolboxUrl", sent=True)
+            self.toolbox = toolbox
             self.preview_domain = _preview_domain(str(config.get("proxyTemplateUrl") or ""))
             return self.toolbox
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _config(status: int, body: bytes) -> Mapping[str, Any]:
+    try:
+        config = json.loads(body) if status == 200 else {}
+    except ValueError:
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def _preview_domain(template: str) -> str:
