@@ -12,7 +12,7 @@ from bench import profile
 from bench.document import PAGE, between, rendered
 from bench.field import Field
 from bench.output import goals, machine, show, write
-from bench.parts import bodies, connections, footprint, shadow, small, sockets, split, tls, translated
+from bench.parts import bodies, connections, footprint, instructions, shadow, small, sockets, split, tls, translated
 from bench.plot import draw
 from bench.programs import Broken, Missing
 from bench.results import Found
@@ -29,13 +29,16 @@ PARTS = {
     "shadow": shadow.shadow,
     "split": split.split,
     "footprint": footprint.footprint,
+    "instructions": instructions.instructions,
 }
+SLOW = ("instructions",)  # only when asked for
 QUICK = ("small", "mirror")
 
 
 async def run(options: argparse.Namespace, console: Console) -> list[Found]:
     """Measure the chosen parts, one after another."""
-    chosen = options.only.split(",") if options.only else QUICK if options.quick else tuple(PARTS)
+    usual = [name for name in PARTS if options.callgrind or name not in SLOW]
+    chosen = options.only.split(",") if options.only else QUICK if options.quick else usual
     if unknown := [name for name in chosen if name not in PARTS]:
         raise Broken(f"no part '{unknown[0]}'; known: {', '.join(PARTS)}")
     count = options.rounds or 5
@@ -62,6 +65,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the small call against nginx and Envoy, under a minute")
     parser.add_argument("--rounds", type=int, default=0, help="slices of each target")
     parser.add_argument("--twins", type=int, default=0, help="mirrored sandboxes")
+    parser.add_argument("--callgrind", action="store_true", help="count instructions, too: some ten minutes more")
     parser.add_argument("--document", action="store_true", help="write docs/benchmarks.md (a run of all parts does)")
     parser.add_argument("--strict", action="store_true", help="end with 1 when a promise was not kept")
     options = parser.parse_args()

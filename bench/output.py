@@ -40,6 +40,8 @@ def show(found: Found, console: Console, seconds: float) -> None:
 def goals(found: Sequence[Found], console: Console) -> bool:
     """What was promised; whether all of it was kept."""
     kept = judged({name: each for part in found for name, each in part.ratios.items()})
+    if not kept:
+        return True
     grid = Grid("", "measured", "promised", "", title="Promised", box=None)
     for goal in kept:
         grid.add_row(goal.text, shown(goal.measured), goal.limit, "kept" if goal.kept else "[red]missed[/red]")

@@ -30,6 +30,7 @@ class Router:
     stage: str
     tools: Mapping[str, str] = field(default_factory=dict)  # stages of their own
     environment: Mapping[str, str] = field(default_factory=dict)
+    program_kind: type[Program] = Program
     admin: int = field(default_factory=free_port)
     completed: int = 0  # calls that this benchmark saw answered
     sent: int = 0  # and those that it sent: a closed loop that ends cuts a few off
@@ -40,7 +41,9 @@ class Router:
         self.here.mkdir(exist_ok=True)
         self.config = self.here / "crossfade.toml"
         self.store = self.here / "crossfade.db"
-        self.program = Program(self.name, ["serve", "--config", str(self.config)], self.here, self.environment)
+        self.program = self.program_kind(
+            self.name, ["serve", "--config", str(self.config)], self.here, self.environment
+        )
         self.config.write_text(
             f'[listen]\napi = "127.0.0.1:0"\nadmin = "127.0.0.1:{self.admin}"\n'
             f'[origins.old]\nurl = "{self.old}/api"\nkey = "{KEY}"\n'
@@ -120,14 +123,14 @@ class Router:
         self.completed += completed
         self.sent += sent
 
-    async def quiet(self, seconds: float = 60.0) -> float:
+    async def quiet(self, seconds: float = 60.0, pause: float = 0.1) -> float:
         """Wait until nothing is under way, to be compared or to be written; how long that took. Raises Broken."""
         started = time.monotonic()
         while time.monotonic() - started < seconds:
             found = await self.metrics()
             if not any(found.get(name) for name in _QUIET):
                 return time.monotonic() - started
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(pause)
         waiting = {name: found.get(name) for name in _QUIET}
         raise Broken(f"{self.name} was not quiet within {seconds:g} s: {waiting}")
 

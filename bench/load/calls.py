@@ -21,14 +21,15 @@ class Answer:
         self.complete = True
 
 
-def calls(address: tuple[str, int], request: bytes, seconds: float) -> list[float]:
-    """Seconds of each call; the first is not counted. Raises SystemExit for an answer that is not 200."""
-    found = []
+def calls(address: tuple[str, int], request: bytes, *, seconds: float, count: int) -> list[float]:
+    """Seconds of each call, for that long or that many; the first is not counted. Raises SystemExit if not 200."""
+    found: list[float] = []
     with socket.create_connection(address, timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _call(connection, request)
         end = time.perf_counter() + seconds
-        while (started := time.perf_counter()) < end:
+        while len(found) < count - 1 if count else time.perf_counter() < end:
+            started = time.perf_counter()
             _call(connection, request)
             found.append(time.perf_counter() - started)
     return found
@@ -51,7 +52,8 @@ def main() -> None:
     """Carry out the order on stdin."""
     order = json.load(sys.stdin)
     host, _, port = order["address"].rpartition(":")
-    json.dump({"latencies": calls((host, int(port)), order["request"].encode(), order["seconds"])}, sys.stdout)
+    request, seconds, count = order["request"].encode(), order.get("seconds", 0.0), order.get("count", 0)
+    json.dump({"latencies": calls((host, int(port)), request, seconds=seconds, count=count)}, sys.stdout)
 
 
 if __name__ == "__main__":
