@@ -5,9 +5,8 @@ import contextlib
 import logging
 import secrets
 import signal
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import uvloop
 
 from comparators import signature
 from crossfade.comparison import Comparison
-from crossfade.errors import SettingsError, Unreachable
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.stage import Origin
@@ -24,13 +22,14 @@ from crossfade.upstream import Purpose, Upstream
 from router.admin.app import admin_app
 from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
+from router.clock import SystemClock
 from router.compare.capture import captured
 from router.compare.names import names_of
 from router.compare.pairing import bare_pair, pair_of
 from router.compare.worker import CompareWorker
 from router.engine import masking
 from router.engine.answers import Answers
-from router.engine.call import Call
+from router.engine.call import Call, new_id
 from router.engine.decide import Decider
 from router.engine.engine import Engine
 from router.engine.fast import Fast, refusal
@@ -44,6 +43,9 @@ from router.engine.sockets import Sockets
 from router.engine.translate import Translation
 from router.engine.twincall import TwinCalls
 from router.flags.embedded import EmbeddedFlags
+from router.listeners import announce, listener, started
+from router.preview.app import Preview
+from router.preview.build import Parts, previews
 from router.settings import Settings
 from router.store.database import Database, open_database
 from router.store.flags import SqlFlagRows
@@ -64,16 +66,6 @@ from router.wire.inbound.protocol import RelayProtocol, relaying
 log = logging.getLogger("crossfade")
 
 
-class SystemClock:
-    """The real clock."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
 @dataclass(slots=True, eq=False)
 class App:
     """A running router."""
@@ -90,6 +82,7 @@ class App:
     sides: Sides
     reconciler: Reconciler
     fast: Fast
+    preview: Preview | None
     starting: bool = True
     draining: bool = False
     reasons: list[str] = field(default_factory=list)
@@ -115,8 +108,10 @@ def run(settings: Settings, *, ready_file: str | None = None) -> None:
 
 async def _serve(settings: Settings, ready_file: str | None) -> None:
     async with assembled(settings) as app:
-        api = _server(app.engine, settings.listen.api, "listen.api", settings, relaying(app.fast.plan, refusal))
-        admin = _server(
+        plan = app.preview.before(app.fast.plan) if app.preview else app.fast.plan
+        front = app.preview or app.engine
+        api = listener(front, settings.listen.api, "listen.api", settings, relaying(plan, refusal))
+        admin = listener(
             admin_app(ready=app.why_not_ready, metrics=app.telemetry.exposition),
             settings.listen.admin,
             "listen.admin",
@@ -127,9 +122,9 @@ async def _serve(settings: Settings, ready_file: str | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, stop.set)
         serving = [loop.create_task(server.serve()) for server in (api, admin)]
-        await _started(serving, [(api, settings.listen.api), (admin, settings.listen.admin)])
+        await started(serving, [(api, settings.listen.api), (admin, settings.listen.admin)])
         app.starting = False
-        _announce(api, ready_file)
+        announce(api, ready_file)
         await stop.wait()
         await _stop(app, api, admin, serving)
 
@@ -275,7 +270,14 @@ def _wire(
         extra=translation.extra,
     )
     fast = Fast(engine, pools, count, telemetry.timed, settings.telemetry.call_header)
-    app = App(settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, fast)
+    parts = Parts(
+        upstream=upstream, backends=sides.backends, registry=registry, keeper=keeper, missed=lanes.missed,
+        decider=decider, clock=clock, records=records, observe=telemetry.observe, new_id=new_id,
+    )  # fmt: skip
+    app = App(
+        settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, fast,
+        previews(settings, parts, engine),
+    )  # fmt: skip
     _gauges(app)
     return app
 
@@ -290,8 +292,11 @@ def _gauges(app: App) -> None:
     def breakers() -> Mapping[tuple[tuple[str, str], ...], float]:
         return {(("origin", str(origin)),): float(each.open) for origin, each in app.sides.breakers.items()}
 
+    def in_flight() -> int:
+        return app.engine.in_flight.calls + (app.preview.visits.open if app.preview else 0)
+
     gauge = app.telemetry.gauge
-    gauge("crossfade_calls_in_flight", "Calls being answered.", lambda: app.engine.in_flight.calls)
+    gauge("crossfade_calls_in_flight", "Calls being answered.", in_flight)
     gauge("crossfade_evidence_waiting", "Calls waiting to be repeated on the other side.", lambda: app.lanes.waiting)
     gauge("crossfade_twins", "Sandboxes with two sides, by seat and state of the follower.", followers)
     gauge("crossfade_twins_dirty", "Twins whose follower may differ.", lambda: sum(t.row.dirty for t in app.registry))
@@ -342,50 +347,3 @@ def _fallback_file(settings: Settings) -> Path:
     if not settings.store.url.startswith(prefix):
         return Path("crossfade-flags.json")
     return Path(settings.store.url.removeprefix(prefix)).with_suffix(".flags.json")
-
-
-class _Server(uvicorn.Server):
-    """A server among others: signals are handled once, for all."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(
-    app: object, address: str, setting: str, settings: Settings, http: "type[asyncio.Protocol] | str" = "httptools"
-) -> _Server:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise SettingsError(f"{settings.file}: {setting} is '{address}'; write host:port, such as 127.0.0.1:8800")
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # uvicorn's own types are stricter than ASGI
-        host=host.strip("[]"),
-        port=int(port),
-        http=http,
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=75,
-        ws_max_size=64 * 1024 * 1024,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=int(settings.listen.drain_seconds) or 1,
-    )
-    return _Server(config)
-
-
-async def _started(serving: list["asyncio.Task[None]"], servers: list[tuple[uvicorn.Server, str]]) -> None:
-    while not all(server.started for server, _ in servers):
-        for task, (_, address) in zip(serving, servers, strict=True):
-            if task.done():
-                raise Unreachable(f"cannot listen on {address}; is another program using it?")
-        await asyncio.sleep(0.01)
-
-
-def _announce(server: uvicorn.Server, ready_file: str | None) -> None:
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    print(f"listening on http://{host}:{port}", flush=True)
-    if ready_file:
-        Path(ready_file).write_text(f"http://{host}:{port}\n", encoding="utf-8")

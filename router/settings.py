@@ -84,6 +84,17 @@ class ToolSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewSettings:
+    """Links to ports of sandboxes: ours where `domain` or `path` is set, the provider's own otherwise."""
+
+    domain: str = ""  # links are <port>-<sandbox id>.<domain>; host, or host:port where the port is not the scheme's
+    scheme: str = "https"  # of such links
+    path: str = ""  # links are <public_url><path>/<port>-<sandbox id>, where no domain is set
+    secret: str = field(default="", repr=False)  # signs tokens, cookies and links; empty: made of the origins' keys
+    login_url: str = ""  # where a browser that shows no right is sent; empty: 401
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
     """Where twins, flags, records and rollups are kept, and for how long."""
 
@@ -113,6 +124,7 @@ class Settings:
     flags: FlagSettings = field(default_factory=FlagSettings)
     mirror: Mirror = field(default_factory=Mirror)
     tools: Mapping[str, ToolSettings] = field(default_factory=dict)
+    preview: PreviewSettings = field(default_factory=PreviewSettings)
     store: Store = field(default_factory=Store)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     file: str = ""
@@ -130,6 +142,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "origins.new": ("new", NewOrigin),
         "flags": ("flags", FlagSettings),
         "mirror": ("mirror", Mirror),
+        "preview": ("preview", PreviewSettings),
         "store": ("store", Store),
         "telemetry": ("telemetry", TelemetrySettings),
     }
@@ -138,6 +151,13 @@ _CHOICES = {
     ("origins.old", "kind"): ("daytona",),
     ("origins.new", "kind"): ("e2b",),
     ("flags", "source"): ("embedded",),
+    ("preview", "scheme"): ("https", "http"),
+}
+# Texts that have a shape: the pattern, and what to write.
+_SHAPES = {
+    ("preview", "domain"): (r"[a-z0-9.-]+(:[0-9]{1,5})?", "a host name in small letters, such as preview.example.org"),
+    ("preview", "path"): (r"/(?!(?:api|toolbox|health)$)[A-Za-z0-9_-]+", "one word behind a slash, such as /preview"),
+    ("preview", "login_url"): (r"https?://[^\s#]+", "an address, such as https://example.org/login"),
 }
 
 
@@ -170,7 +190,7 @@ class _Reader:
 
     def settings(self, tree: Mapping[str, Any]) -> Settings:
         origins = tree.get("origins", {})
-        known = {"listen", "origins", "flags", "mirror", "tools", "store", "telemetry"}
+        known = {"listen", "origins", "flags", "mirror", "tools", "preview", "store", "telemetry"}
         self._refuse_unknown(tree, known, "")
         self._refuse_unknown(origins, {"old", "new"}, "origins")
         values: dict[str, Any] = {"file": self.name}
@@ -222,6 +242,8 @@ class _Reader:
             self._number(section, key, value)
         if kind is str and key in _URLS.get(section, ()):
             self._url(section, key, str(value))
+        if value and (shape := _SHAPES.get((section, key))) and not re.fullmatch(shape[0], str(value)):
+            raise self._error(section, key, f"is {value!r:.80}; write {shape[1]}")
         return value
 
     def _number(self, section: str, key: str, value: float) -> None:

@@ -1,7 +1,5 @@
 """Websocket calls: bridged to old message by message, or translated where new answers."""
 
-import contextlib
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from crossfade.operation import OPERATIONS
@@ -13,14 +11,12 @@ from router.engine.classify import classify
 from router.engine.keys import KeyRefused
 from router.engine.old import OldAddresses
 from router.engine.twincall import TwinCalls
-from router.front.daytona.exchange import race
 from router.front.daytona.sockets import serve_socket
 from router.twins.sides import OneSide
 from router.twins.state import Twin
 from router.wire import headers as rules
 from router.wire.asgi import Message, Receive, Scope, Send
-
-_HANDSHAKE = (b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol")
+from router.wire.bridge import HANDSHAKE, Passed, bridge
 
 
 @dataclass(slots=True, eq=False)
@@ -94,8 +90,12 @@ class Sockets:
             return
         await send({"type": "websocket.accept", "subprotocol": socket.subprotocol, "headers": []})
         call.answered(101, 0)
-        await _pump(call, socket, receive, send)
-        call.answered(101, call.bytes_out)
+        passed = Passed()
+        try:
+            await bridge(socket, receive, send, passed)
+        finally:
+            call.client.bytes_in += passed.up
+            call.answered(101, passed.down)
 
     async def _connect(self, call: Call, scope: Scope) -> UpstreamSocket:
         base, target = await self.old.find(call.path, call.route.sandbox if call.route else "")
@@ -107,40 +107,9 @@ class Sockets:
             method="GET",
             base=base,
             target=target,
-            headers=rules.to_origin(call.headers, drop=_HANDSHAKE),
+            headers=rules.to_origin(call.headers, drop=HANDSHAKE),
         )
         return await self.upstream.websocket(request, scope.get("subprotocols") or ())
-
-
-async def _pump(call: Call, socket: UpstreamSocket, receive: Receive, send: Send) -> None:
-    """Messages both ways until one side closes; the close travels on."""
-
-    async def upwards() -> None:
-        while (message := await receive())["type"] == "websocket.receive":
-            data = message.get("bytes")
-            data = message.get("text") if data is None else data
-            if data is not None:
-                call.client.bytes_in += len(data)
-                await socket.send(data)
-        await socket.close(message.get("code") or 1000)
-
-    async def downwards() -> None:
-        async for message in socket.messages():
-            call.bytes_out += len(message)
-            name = "bytes" if isinstance(message, bytes) else "text"
-            await send({"type": "websocket.send", name: message})
-        code, reason = socket.closed
-        # 1005 and 1006 stand for "no code" and must not be sent (RFC 6455 §7.4.1).
-        await send({"type": "websocket.close", "code": 1000 if code in (1005, 1006) else code, "reason": reason})
-
-    await race(_quiet(upwards), _quiet(downwards))
-    await socket.close()
-
-
-async def _quiet(way: Callable[[], Awaitable[None]]) -> None:
-    # A peer that has gone ends the bridge; the server raises its own kinds of error for a send too late.
-    with contextlib.suppress(UpstreamFailed, OSError, RuntimeError):
-        await way()
 
 
 async def _refuse(call: Call, send: Send, status: int, body: bytes) -> None:

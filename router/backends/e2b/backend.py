@@ -143,6 +143,7 @@ class E2BBackend:
             return outcome
         handle = await self._control.handle(operation.sandbox, purpose)
         if name == "sandbox.preview":
+            self._used(operation.sandbox, purpose)  # somebody is about to look at a port
             return self._preview(handle, operation.arguments.get("port"))
         area = name.partition(".")[0]
         match area:
