@@ -48,6 +48,7 @@ def admit(twin: Twin, ask: Ask, now: float) -> Go:
     if ask.unbounded:
         twin.gen += 1  # ◆ at admission, not at the answer: its effects may show at once
         twin.hot = True
+        twin.ran_at = min(twin.ran_at, now)
     call = OpenCall(
         seq=twin.seq,
         paths=ask.paths,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossfade.operation import Operation
-from crossfade.results import ExecResult, SandboxInfo
+from crossfade.results import SandboxInfo
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
 from router.twins import probe
 from router.twins.registry import Registry
-from router.twins.settle import SettleFailed, Settler, shell
+from router.twins.settle import SettleFailed, Settler
 from router.twins.sides import Sides
 from router.twins.state import Twin
 from router.wire.headers import call_id
@@ -38,7 +38,11 @@ class Births:
     async def make_follower(self, twin: Twin, arguments: Mapping[str, Any], *, move_seat: bool) -> None:
         """Create the other side. Any failure leaves the sandbox on its seat, with the reason."""
         call_id.set("")  # our own work, though a client's create gave rise to it
+        twin.creating = True
         try:
+            before = twin.row.follower
+            if before is not FollowerState.ABSENT:
+                return  # deleted before it began (P17)
             # The durable intent goes first: after a crash the nonce finds what was made (P16).
             await self.registry.change(twin, follower=FollowerState.CREATING)
             there = twin.seat.other
@@ -53,6 +57,7 @@ class Births:
             if move_seat:
                 await self._move_seat(twin)
         finally:
+            twin.creating = False
             if twin.fence_process is not None:
                 twin.fence_process.set()
                 twin.fence_process = None
@@ -82,6 +87,9 @@ class Births:
         if twin.gen != 0 or twin.handles:
             await self.registry.change(twin, held="a process started before new was ready at birth")
             return
+        if twin.late_paths(frozenset(("/",)), self.sides.clock.monotonic()):
+            await self.registry.change(twin, held="a lost write may still land on new")
+            return
         twin.fence = asyncio.Event()
         try:
             async with asyncio.timeout(FENCE_SECONDS):
@@ -103,10 +111,10 @@ class Births:
             twin.fence = None
 
     async def baseline(self, twin: Twin) -> None:
-        """Learn which processes a sandbox is born with. Without it a twin that ran something stays hot."""
+        """Learn which processes a sandbox is born with. Where a call comes first, the keeper's probes learn it."""
         if twin.gen != 0:
             return
-        outcome = await self.sides.perform(twin, twin.seat, shell(probe.COMMAND), Purpose.KEEPER, seconds=10)
-        if outcome.ok and isinstance(outcome.value, ExecResult) and twin.gen == 0:
-            twin.baseline = probe.processes(outcome.value.output)
+        running = await probe.ask(self.sides, twin)
+        if running is not None and twin.gen == 0:
+            twin.baseline = probe.counted(running)
             await self.registry.change(twin, baseline=dict(twin.baseline))

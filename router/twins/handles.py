@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome
+from crossfade.outcome import Fate, Outcome
 
 # Carried by every process the lane starts and its children, so that they can be found and ended (twins.md P9).
 SHADOW_ENV = {"CROSSFADE_SHADOW": "1"}
@@ -15,9 +15,10 @@ _CHANGING = (*LIFE, "session.exec", "session.input")
 
 @dataclass(slots=True, eq=False)
 class Handles:
-    """A follower's sessions and PTYs. A name here means: it was told all that the seat's was told."""
+    """A follower's sessions and PTYs. A name in `names` means: it was told all that the seat's was told."""
 
     names: set[str] = field(default_factory=set)  # "session:<id>", "pty:<id>"
+    made: set[str] = field(default_factory=set)  # may exist there, alike or not
     # (session, id on the seat) -> (id on the follower, whether the command had ended when it was answered)
     commands: dict[tuple[str, str], tuple[str, bool]] = field(default_factory=dict)
 
@@ -49,7 +50,13 @@ class Handles:
     def learn(self, operations: Sequence[Operation], answers: Sequence[Outcome], outcomes: Sequence[Outcome]) -> None:
         """Note what both sides have made or ended."""
         for operation, answer, outcome in zip(operations, answers, outcomes, strict=True):
-            if not operation.kind.handle or not (answer.ok and outcome.ok):
+            if not operation.kind.handle:
+                continue
+            if operation.name.endswith(".create") and (outcome.ok or outcome.fate is Fate.UNKNOWN):
+                self.made.add(name_of(operation))
+            if operation.name.endswith(".delete") and outcome.ok:
+                self.made.discard(name_of(operation))
+            if not (answer.ok and outcome.ok):
                 continue
             if operation.name.endswith(".create"):
                 self.names.add(name_of(operation))
@@ -69,6 +76,7 @@ class Handles:
     def clear(self) -> None:
         """None is there any more."""
         self.names.clear()
+        self.made.clear()
         self.commands.clear()
 
 

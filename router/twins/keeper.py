@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from crossfade.errors import Unreachable
 from crossfade.operation import Operation
-from crossfade.results import ExecResult
+from crossfade.outcome import Outcome
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
@@ -22,7 +23,6 @@ from router.twins.state import Twin
 from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.keeper")
-_NOT_RUNNING = "Is the Sandbox started?"
 _ANYWHERE = frozenset(("/",))
 _FILL_SECONDS = 5.0  # how long a fill waits for the lane to empty
 _RETRIES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
@@ -43,7 +43,7 @@ class Keeper:
     stopping: bool = False
     settling: set[str] = field(default_factory=set)
     filling: set[tuple[str, str]] = field(default_factory=set)  # (twin, path)
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)  # twin -> settles that failed in a row
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
 
     def settle_soon(self, twin: Twin) -> None:
@@ -128,7 +128,11 @@ class Keeper:
                     self.lanes.disturbed(twin)
             except SettleFailed as error:
                 self.lanes.missed(twin)
-                self._failed(twin, str(error))
+                if not twin.joined:
+                    return True  # deleted or detached meanwhile
+                if error.parked is twin.seat:
+                    return True  # no failure: it is settled when it is started (P18)
+                self._failed(twin, error)
                 return False
             finally:
                 self.lanes.hold(twin, False)
@@ -139,17 +143,19 @@ class Keeper:
             return False
         if twin.gen == gen and not twin.late_paths(_ANYWHERE, self.sides.clock.monotonic()):
             self.lanes.settled(twin)
+        mutations = twin.mutations
         if twin.clean(self.sides.clock.monotonic()) and not twin.dirty_paths and twin.row.dirty:
             await self.registry.mark_clean(twin)
-        return True
+        # A change that came and went while the disk was written found this settle still under way.
+        return twin.mutations == mutations
 
-    def _failed(self, twin: Twin, reason: str) -> None:
+    def _failed(self, twin: Twin, error: SettleFailed) -> None:
         count = self.failures.get(twin.id, 0)
         self.failures[twin.id] = count + 1
         delay = _RETRIES_SECONDS[min(count, len(_RETRIES_SECONDS) - 1)]
         twin.suspended_until = max(twin.suspended_until, self.sides.clock.monotonic() + delay)
-        log.warning("settle failed", extra={"sandbox": twin.id, "reason": reason, "retry_seconds": delay})
-        if _NOT_RUNNING in reason:
+        log.warning("settle failed", extra={"sandbox": twin.id, "reason": str(error), "retry_seconds": delay})
+        if error.parked is not None:
             # Its provider paused it while it idled: woken for need.
             wake = self.sides.perform(
                 twin, twin.seat.other, Operation(name="sandbox.start"), Purpose.KEEPER, seconds=60
@@ -174,13 +180,19 @@ class Keeper:
     async def _probe(self, twin: Twin) -> None:
         """Let `hot` fall when nothing runs that was not there at birth."""
         idle = not twin.handles and not any(call.unbounded for call in twin.open.values())
-        if not twin.hot or twin.baseline is None or not idle:
+        if not twin.hot or not idle:
             return
         gen = twin.gen
-        outcome = await self.sides.perform(twin, twin.seat, shell(probe.COMMAND), Purpose.KEEPER, seconds=10)
-        if not (outcome.ok and isinstance(outcome.value, ExecResult)):
+        running = await probe.ask(self.sides, twin)
+        if running is None:
             return
-        if twin.gen == gen and probe.quiet(probe.processes(outcome.value.output), twin.baseline):
+        # Learned here too: a call may have come before the baseline, and some services take their time to start.
+        since = self.sides.clock.monotonic() - twin.ran_at
+        baseline = (twin.baseline or Counter()) | probe.born(running, since_first_run=since)
+        if baseline != (twin.baseline or Counter()):
+            twin.baseline = baseline
+            await self.registry.change(twin, baseline=dict(baseline))
+        if twin.gen == gen and probe.quiet(probe.counted(running), baseline):
             twin.hot = False
             twin.gen += 1  # ◆ what ran until now may have written after the last look
 
@@ -193,18 +205,30 @@ class Keeper:
                 while lane.running:  # noqa: ASYNC110 - rare, and an event would cost every repeated call
                     await asyncio.sleep(0.01)
         if lane.tainted:
-            for handle in sorted(lane.handles.names):
+            for handle in sorted(lane.handles.made | await self._handles_there(twin)):
                 kind, _, name = handle.partition(":")
-                operation = Operation(name=f"{kind}.delete", arguments={kind: name})
-                await self.sides.perform(twin, twin.seat.other, operation, Purpose.KEEPER, seconds=10)
+                await self._quietly(twin, Operation(name=f"{kind}.delete", arguments={kind: name}))
             lane.handles.clear()
-            await self.sides.perform(twin, twin.seat.other, shell(probe.END_SHADOWS), Purpose.KEEPER, seconds=10)
+            await self._quietly(twin, shell(probe.END_SHADOWS))
             lane.tainted = False
         self.settle_soon(twin)
+
+    async def _handles_there(self, twin: Twin) -> set[str]:
+        """Sessions and PTYs of the follower: the lane's of before a restart too. Clients' own live on the seat."""
+        found: set[str] = set()
+        for kind in ("session", "pty"):
+            outcome = await self._quietly(twin, Operation(name=f"{kind}.list"))
+            if outcome.ok:
+                found |= {f"{kind}:{each.id}" for each in outcome.value}
+        return {handle for handle in found if twin.handles.get(handle) is not twin.seat.other}
+
+    async def _quietly(self, twin: Twin, operation: Operation) -> Outcome:
+        return await self.sides.perform(twin, twin.seat.other, operation, Purpose.KEEPER, seconds=10)
 
     async def detach(self, twin: Twin, reason: str) -> None:
         """The follower gets no more state; what it holds goes stale (P29)."""
         if twin.joined:
+            self.failures.pop(twin.id, None)
             self.lanes.forget(twin, reason)
             await self.registry.change(twin, follower=FollowerState.DETACHED, dirty=True)
 
@@ -219,6 +243,7 @@ class Keeper:
 
     async def deleting(self, twin: Twin) -> None:
         """The durable tombstone, before either side is deleted."""
+        self.failures.pop(twin.id, None)
         self.lanes.forget(twin, "sandbox deleted")
         await self.registry.change(twin, follower=FollowerState.DELETING, epoch=twin.row.epoch + 1)
 
@@ -229,6 +254,8 @@ class Keeper:
     async def _delete_rest(self, twin: Twin, done: Origin | None) -> None:
         call_id.set("")
         attempt = 0
+        while twin.creating:  # noqa: ASYNC110 - rare; what is made meanwhile is deleted too (P17)
+            await asyncio.sleep(0.05)
         while not self.stopping:
             left = [Origin(origin) for origin in twin.row.ids if origin != done]
             outcomes = [

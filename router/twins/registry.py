@@ -1,5 +1,6 @@
 """All twins: loaded at start, changed on disk before they are changed for calls."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ class Registry:
         for row in await self.rows.load():
             if row.follower in _DEAD:
                 continue
-            twin = Twin(row=row, last_activity=self.clock.monotonic())
+            twin = Twin(row=row, last_activity=self.clock.monotonic(), ran_at=-math.inf)
             twin.baseline = None if row.baseline is None else Counter(row.baseline)
             twin.handles = {handle: Origin(origin) for handle, origin in row.handles.items()}
             if row.dirty or row.follower is not FollowerState.JOINED:

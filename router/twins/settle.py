@@ -17,13 +17,21 @@ from router.twins.sides import Sides, discard
 from router.twins.state import Settling, Token, Twin
 
 log = logging.getLogger("crossfade.settle")
+_NOT_RUNNING = "Is the Sandbox started?"
 _TRIES = 3
 _SECONDS = 120.0
 _MANY = 200  # paths touched, from which all tokens are dropped instead of each
 
 
 class SettleFailed(Exception):
-    """A side could not be read or written; the twin stays dirty and is tried again."""
+    """A side could not be read or written; the twin stays dirty and is tried again.
+
+    `parked`: the side that does not run: stopped, or paused by its provider.
+    """
+
+    def __init__(self, message: str, *, parked: Origin | None = None) -> None:
+        super().__init__(message)
+        self.parked = parked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +225,8 @@ def token_of(info: FileInfo) -> Token:
 
 def _ok(outcome: Outcome) -> Outcome:
     if not outcome.ok:
-        raise SettleFailed(f"{outcome.origin}: {outcome.status} {outcome.code}: {outcome.message}"[:300])
+        parked = outcome.origin if _NOT_RUNNING in outcome.message else None
+        raise SettleFailed(f"{outcome.origin}: {outcome.status} {outcome.code}: {outcome.message}"[:300], parked=parked)
     return outcome
 
 

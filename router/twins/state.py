@@ -1,6 +1,7 @@
 """What is known of one twin in memory (twins.md §1). Changed only by synchronous code, so that every step is atomic."""
 
 import asyncio
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -56,9 +57,11 @@ class Twin:
     marking: int = 0  # durable dirty marks on their way to disk
     fence: asyncio.Event | None = None  # calls wait for it, at most the fence's patience
     fence_process: asyncio.Event | None = None  # only process calls wait: the seat may move at birth
+    creating: bool = False  # its follower is being made
     active: bool = False  # the follower answers file calls whose flag asks for its side
     turning_active: bool = False  # it is about to: nothing is run on it any more
-    baseline: Counter[str] | None = None  # digests of processes at birth; None: not known, so hot never falls
+    baseline: Counter[str] | None = None  # digests of processes at birth; None: not known
+    ran_at: float = math.inf  # monotonic: the first call that may run something; -inf: before this process
     last_activity: float = 0.0  # monotonic
     keys: dict[str, float] = field(default_factory=dict)  # digest of an accepted client key -> monotonic, until when
     environment_secrets: tuple[str, ...] = ()  # values it was made with; in memory only

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crossfade.comparison import Change, Comparison, Difference, Severity
 from crossfade.decision import MirrorExecute
 from crossfade.operation import Effect, Operation
 from crossfade.outcome import Outcome
+from crossfade.results import FileInfo, SessionExec
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
 from router.compare.capture import captured
@@ -30,10 +31,12 @@ async def compare(operation: Operation, one: Outcome, other: Outcome, _answered_
 
 def _plain(outcome: Outcome) -> object:
     value = outcome.value
-    if hasattr(value, "command_id"):
+    if isinstance(value, SessionExec):
         value = (value.marked, value.exit_code)
-    elif hasattr(value, "modified_ns"):
-        value = (value.name, value.is_dir, value.size, value.mode)
+    if isinstance(value, FileInfo):
+        value = (value,)
+    if isinstance(value, tuple):
+        value = tuple(replace(each, modified_ns=0) if isinstance(each, FileInfo) else each for each in value)
     return outcome.status, value
 
 
