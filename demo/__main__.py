@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from rich.live import Live
 from rich.table import Table
 
 from demo.programs import ROOT, Agents, NotReady, Program, crossfade, make_sdk_environment
+from router.front.e2b.inject import Injector, UnknownInjection
 
 KEY = "demo-key"
+OUT = ROOT / "out" / "demo"
+MARK = ".crossfade-demo"  # a directory that holds it may be deleted by the next demo
 SDK = ("daytona-0.115.0", "daytona-sdk==0.115.0")
 FILE_TOOLS = ("files", "vision", "image", "web")
 PROCESS_TOOLS = ("shell", "browser", "expose", "presentation", "kb", "other")
@@ -104,13 +108,13 @@ class Progress:
         return table
 
 
-async def demo(options: argparse.Namespace) -> int:
+async def demo(directory: Path, inject: Sequence[str], plan: Sequence[Step]) -> int:
+    """Carry the plan out in a directory; prints the decisions. The exit code: 1 when a call failed. Raises NotReady."""
     console = Console(stderr=True)
-    directory: Path = options.out
     with console.status("preparing the Daytona SDK's own environment"):
         python = await make_sdk_environment(*SDK)
     async with contextlib.AsyncExitStack() as stack:
-        inject = [word for kind in options.inject for word in ("--inject", kind)]
+        differing = [word for kind in inject for word in ("--inject", kind)]
         old = Program(
             "old",
             ["sandbox", "--api", "daytona", "--port", "0", "--key", KEY, "--dir", str(directory / "old")],
@@ -118,7 +122,7 @@ async def demo(options: argparse.Namespace) -> int:
         )
         new = Program(
             "new",
-            ["sandbox", "--api", "e2b", "--port", "0", "--key", KEY, "--dir", str(directory / "new"), *inject],
+            ["sandbox", "--api", "e2b", "--port", "0", "--key", KEY, "--dir", str(directory / "new"), *differing],
             directory,
         )
         await asyncio.gather(stack.enter_async_context(old), stack.enter_async_context(new))
@@ -126,9 +130,9 @@ async def demo(options: argparse.Namespace) -> int:
         config.write_text(settings(directory, old.url, new.url))
         router = await stack.enter_async_context(Program("router", ["serve", "--config", str(config)], directory))
         agents = await stack.enter_async_context(Agents(python, f"{router.url}/api", KEY, directory))
-        progress = Progress(total=sum(step.sandboxes for step in steps()))
+        progress = Progress(total=sum(step.sandboxes for step in plan))
         with Live(progress.view(), console=console, refresh_per_second=4) as live:
-            for step in steps():
+            for step in plan:
                 await _step(step, progress, agents, config, live)
             progress.step = "waiting for the last comparisons"
             live.update(progress.view())
@@ -178,18 +182,30 @@ def main() -> None:
     parser.add_argument(
         "--out",
         type=lambda text: Path(text).resolve(),
-        default=ROOT / "out" / "demo",
+        default=OUT,
         help="where logs, store and report go",
     )
     parser.add_argument("--inject", action="append", default=[], metavar="KIND", help="make the E2B side differ")
     options = parser.parse_args()
-    shutil.rmtree(options.out, ignore_errors=True)
-    options.out.mkdir(parents=True)
     try:
-        sys.exit(asyncio.run(demo(options)))
+        Injector.parse(options.inject)
+        _clear(options.out)
+        sys.exit(asyncio.run(demo(options.out, options.inject, steps())))
+    except UnknownInjection as error:
+        parser.error(f"--inject: {error}")
     except NotReady as error:
         print(f"demo: {error}", file=sys.stderr)
         sys.exit(3)
+
+
+def _clear(directory: Path) -> None:
+    """An empty directory. Raises NotReady rather than delete what no demo wrote."""
+    mark = directory / MARK
+    if directory.exists() and directory != OUT and not mark.exists() and any(directory.iterdir()):
+        raise NotReady(f"{directory} holds files that are none of a demo's; name another directory by --out")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    mark.touch()
 
 
 if __name__ == "__main__":
