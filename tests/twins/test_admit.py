@@ -201,6 +201,8 @@ class Interleavings(RuleBasedStateMachine):
     def settle_reads(self, path: str) -> tuple[Settling, str, int, int] | None:
         if self.twin.open_mutations(frozenset((path,))):
             return None
+        if any(other.path == path for other in self.twin.settling):
+            return None  # as Settler.path does
         settling = Settling(path)
         self.twin.settling.append(settling)
         return settling, path, self.seat[path], self.version[path]
