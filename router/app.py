@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import secrets
 import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -53,14 +55,15 @@ from router.store.records import SqlRecords
 from router.store.twins import SqlTwins
 from router.telemetry import Telemetry, TimedUpstream
 from router.twins.birth import Births
+from router.twins.direct import Direct
 from router.twins.keeper import Keeper
 from router.twins.lanes import Lanes
 from router.twins.registry import Registry
 from router.twins.settle import Settler
 from router.twins.sides import Sides
 from router.twins.state import Twin
-from router.wire.client import Count, HttpUpstream
 from router.wire.http1 import Pools
+from router.wire.http1.client import Count, Http1Upstream
 from router.wire.inbound.protocol import RelayProtocol, relaying
 
 log = logging.getLogger("crossfade")
@@ -108,6 +111,12 @@ def run(settings: Settings, *, ready_file: str | None = None) -> None:
 
 async def _serve(settings: Settings, ready_file: str | None) -> None:
     async with assembled(settings) as app:
+        # What stands until the end is not looked at again; what calls leave has no cycles, so it is looked at seldom.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        # The threads that write records share this interpreter: 5 ms at a time is a long wait for a call of 1 ms.
+        sys.setswitchinterval(0.0005)
         plan = app.preview.before(app.fast.plan) if app.preview else app.fast.plan
         front = app.preview or app.engine
         api = listener(front, settings.listen.api, "listen.api", settings, relaying(plan, refusal))
@@ -171,7 +180,7 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
             telemetry.count(origin, purpose)
 
         pools = await stack.enter_async_context(Pools())
-        http = await stack.enter_async_context(HttpUpstream(count=count))
+        http = await stack.enter_async_context(Http1Upstream(count=count, pools=pools))
         upstream = TimedUpstream(http, telemetry.timed)
         worker = await stack.enter_async_context(CompareWorker())
         flags = EmbeddedFlags(SqlFlagRows(database), _fallback_file(settings))
@@ -206,7 +215,7 @@ def _wire(
 
     async def compare(operation: Operation, one: Outcome, other: Outcome, answered_by: Origin) -> Comparison:
         # Most pairs agree as they are: only what has to be looked at in detail is masked first.
-        if (agreed := worker.agreeing(bare_pair(operation, one, other, answered_by))) is not None:
+        if (agreed := agreeing(operation, one, other, answered_by)) is not None:
             return agreed
         twin = registry.get(operation.sandbox)
         hidden = (*own_keys, *masking.secrets(twin))
@@ -222,9 +231,23 @@ def _wire(
         if twin.joined and (twin.row.dirty or twin.unsettled()):
             keeper.settle_soon(twin)
 
+    def agreeing(operation: Operation, one: Outcome, other: Outcome, answered_by: Origin) -> Comparison | None:
+        return worker.agreeing(bare_pair(operation, one, other, answered_by))
+
+    new = sides.backends[Origin.NEW]
     lanes = Lanes(
         sides=sides,
         compare=compare,
+        agreeing=agreeing,
+        direct=Direct(
+            pools=pools,
+            singles={Origin.NEW: new.single} if isinstance(new, E2BBackend) else {},
+            sides=sides,
+            count=count,
+            timed=telemetry.timed,
+            seconds=settings.mirror.call_seconds,
+            limit_bytes=settings.mirror.body_limit_bytes,
+        ),
         capture=captured,
         per_twin=settings.mirror.lane_calls,
         total=settings.mirror.lane_total,

@@ -7,6 +7,7 @@ side) is left to that path.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from crossfade.operation import OPERATIONS
@@ -39,12 +40,14 @@ class Fast:
     timed: Timed
     call_header: bool
     via: bytes = b""
+    sent: Callable[[], None] = lambda: None
     _routes: dict[bytes, dict[bytes, Route | None]] = field(default_factory=dict)
     _targets: dict[tuple[str, bytes], Target] = field(default_factory=dict)
     _asked: dict[bytes, UpstreamRequest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.via = self.engine.forward.instance.encode()
+        self.sent = partial(self.count, Origin.OLD, Purpose.ANSWER)
 
     def plan(self, protocol: RelayProtocol, method: bytes, url: bytes, head: Head) -> Exchange | None:
         """The exchange that will answer this request, or None: the engine's other path does."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from crossfade.stage import Origin
-from crossfade.upstream import Purpose
 from router.engine.call import new_id
 from router.front.daytona.errors import error_body
 from router.front.daytona.routes import Route
@@ -86,8 +84,9 @@ class Relayed(Exchange):
             self.extra = b"X-Crossfade-Call: %b\r\n" % name
         self.head_only = method == b"HEAD"
         fast.engine.in_flight.calls += 1
-        fast.count(Origin.OLD, Purpose.ANSWER)
-        self.send(target.pool, b"%b %b%b%b%b\r\n\r\n" % (method, target.prefix, url[target.cut :], lines, name))
+        self.send(
+            target.pool, b"%b %b%b%b%b\r\n\r\n" % (method, target.prefix, url[target.cut :], lines, name), fast.sent
+        )
         return True
 
     def over(self, lost: Lost | None) -> Answered | None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from crossfade.operation import Operation
@@ -53,26 +54,28 @@ class Direct:
     seconds: float
     limit_bytes: int
     _limits: Limits = field(init=False)
+    _sent: dict[Origin, Callable[[], None]] = field(init=False)
     _asked: dict[tuple[Origin, bytes], UpstreamRequest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._limits = Limits(total=self.seconds)
+        self._sent = {origin: partial(self.count, origin, Purpose.MIRROR) for origin in self.singles}
 
-    def ask(self, twin: Twin, there: Origin, operation: Operation, call_id: str, done: Done) -> bool:
-        """Ask it there; `done` is called once, later. False: it takes more than one request, nothing was sent."""
+    def ask(self, twin: Twin, there: Origin, operation: Operation, call_id: str, done: Done) -> "Shadow | None":
+        """Ask it there; `done` is called once, later. None: it takes more than one request, nothing was sent."""
         single, id = self.singles.get(there), twin.row.ids.get(there)
         if single is None or not id:
-            return False
+            return None
         asked = single(replace(operation, sandbox=id), Purpose.MIRROR)
         if asked is None:
-            return False
+            return None
         self.sides.breakers[there].trying()
-        self.count(there, Purpose.MIRROR)
         shadow = Shadow(self, there, asked.decode, done)
         head = b"%bX-Crossfade-Call: %b\r\n\r\n" % (asked.head, call_id.encode())
         shadow.method = head[: head.index(b" ")]
-        shadow.handle = self.pools.get(asked.base).start(shadow, head, asked.body, limits=self._limits)
-        return True
+        pool = self.pools.get(asked.base)
+        shadow.handle = pool.start(shadow, head, asked.body, limits=self._limits, sent=self._sent[there])
+        return shadow
 
     def note(self, origin: Origin, method: bytes, status: int, seconds: float, error: str) -> None:
         """Count one request, answered or not."""
@@ -134,6 +137,11 @@ class Shadow:
             )
         said = f"{self.origin} failed: {lost}"
         self._over(unknown(said) if lost.sent else refused(502, "BAD_GATEWAY", said))
+
+    def let_go(self) -> None:
+        """Nobody wants to know any more; nothing is called."""
+        if self.handle is not None:
+            self.handle.abort()
 
     def on_paused(self) -> None:
         """Nothing more is written."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crossfade.operation import Operation
+from router.twins.direct import Shadow
 from router.twins.evidence import Evidence
 from router.twins.handles import Handles, changed
 
@@ -34,6 +35,7 @@ class Lane:
     synced: bool = False
     running: bool = False
     task: "asyncio.Task[None] | None" = None
+    direct: tuple[Shadow, Evidence] | None = None  # asked by callbacks, under way
     sent: bool = False  # the other side was sent something of the call at the lane's head
     settling: bool = False
     unborn: bool = False  # the follower is being made

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from crossfade.comparison import Comparison
 from crossfade.decision import MirrorExecute
@@ -13,9 +15,11 @@ from crossfade.outcome import Fate, Outcome
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
 from router import tasks
+from router.twins.direct import Direct
 from router.twins.evidence import Evidence, Verdict, merged
 from router.twins.handles import LIFE
 from router.twins.lane import Gap, Lane
+from router.twins.pace import Pace
 from router.twins.sides import Sides
 from router.twins.state import Twin
 from router.wire.headers import call_id
@@ -39,6 +43,9 @@ class Lanes:
     usable: Callable[[Twin], bool]
     active: Callable[[Twin], bool]
     idle: Callable[[Twin], None]  # called when a lane has emptied
+    agreeing: Callable[[Operation, Outcome, Outcome, Origin], Comparison | None] = lambda *_: None
+    direct: Direct | None = None
+    pace: Pace = field(default_factory=Pace)
     lanes: dict[str, Lane] = field(default_factory=dict)
     waiting: int = 0
     stopped: bool = False
@@ -174,7 +181,12 @@ class Lanes:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         for lane in self.lanes.values():
+            if (under_way := lane.direct) is not None:
+                lane.direct = None
+                under_way[0].let_go()
+                under_way[1].done(Verdict(dropped=_STOPPED, mirrored=True))
             self._empty(lane, _STOPPED)
+        self.pace.stop()
 
     def _refusal(self, twin: Twin, lane: Lane, evidence: Evidence) -> str:
         if self.stopped:
@@ -213,12 +225,83 @@ class Lanes:
         lane.pass_over(gap)
 
     def _start(self, twin: Twin, lane: Lane) -> None:
-        if not lane.running and not lane.held and lane.waiting:
-            lane.running = True
-            lane.task = tasks.spawn(self._run(twin, lane), name=f"evidence lane {twin.id}")
+        if lane.running or lane.held or not lane.waiting:
+            return
+        lane.running = True
+        if not self._directly(twin, lane):
+            self._spawn(twin, lane, self._run(twin, lane))
 
-    async def _run(self, twin: Twin, lane: Lane) -> None:
+    def _spawn(self, twin: Twin, lane: Lane, work: Coroutine[Any, Any, None]) -> None:
+        lane.task = tasks.spawn(work, name=f"evidence lane {twin.id}")
+
+    # By callbacks, where one request is all...
+
+    def _directly(self, twin: Twin, lane: Lane) -> bool:
+        """Repeat the lane's head without a task, when its turn comes. False: it takes one."""
+        if self.direct is None or not _single(lane.waiting[0]):
+            return False
+        if not self.pace.take(partial(self._turn, twin, lane)) or self._asked(twin, lane):
+            return True
+        self.pace.give()
+        return False
+
+    def _turn(self, twin: Twin, lane: Lane) -> bool:
+        """The lane's turn has come. False: it is not used."""
+        if self.stopped or lane.held or not lane.waiting:
+            lane.running = False
+            return False
+        if self._asked(twin, lane):
+            return True
+        self._spawn(twin, lane, self._run(twin, lane))
+        return False
+
+    def _asked(self, twin: Twin, lane: Lane) -> bool:
+        head = lane.waiting[0]
+        if self.direct is None or isinstance(head, Gap) or not _single(head) or self._why_not(twin, lane, head):
+            return False
+        done = partial(self._told, twin, lane, head)
+        shadow = self.direct.ask(twin, head.answered_by.other, head.operations[0], head.call_id, done)
+        if shadow is None:
+            return False
+        lane.direct = shadow, head
+        self._head(lane)
+        return True
+
+    def _told(self, twin: Twin, lane: Lane, evidence: Evidence, outcome: Outcome | None, why: str) -> None:
+        self.pace.give()
+        lane.direct = None
+        verdict = None
         try:
+            verdict = self._at_once(evidence, outcome, why)
+        except Exception:
+            log.exception("mirrored call failed", extra={"call": evidence.call_id})
+            verdict = Verdict(dropped="our own failure", mirrored=True)
+        if verdict is None:
+            self._spawn(twin, lane, self._run(twin, lane, evidence, outcome))
+            return
+        evidence.done(verdict)
+        lane.running = False
+        if lane.waiting:
+            self._start(twin, lane)
+        else:
+            self.idle(twin)
+
+    def _at_once(self, evidence: Evidence, outcome: Outcome | None, why: str) -> Verdict | None:
+        """The verdict where there is nothing to wait for."""
+        if why:
+            return Verdict(dropped=why, mirrored=True)
+        if outcome is None:
+            return None
+        comparison = self.agreeing(evidence.operations[0], evidence.answers[0], outcome, evidence.answered_by)
+        return None if comparison is None else _verdict((outcome,), comparison)
+
+    # In a task...
+
+    async def _run(self, twin: Twin, lane: Lane, asked: Evidence | None = None, outcome: Outcome | None = None) -> None:
+        """Until the lane is empty. `asked` was taken from it already; its `outcome` may be known."""
+        try:
+            if asked is not None:
+                await self._one(twin, lane, asked, outcome)
             while lane.waiting and not lane.held:
                 head = self._head(lane)
                 if isinstance(head, Gap):
@@ -230,16 +313,20 @@ class Lanes:
         if not lane.waiting:
             self.idle(twin)
 
-    async def _one(self, twin: Twin, lane: Lane, evidence: Evidence) -> None:
-        reason = self._why_not(twin, lane, evidence)
+    async def _one(self, twin: Twin, lane: Lane, evidence: Evidence, outcome: Outcome | None = None) -> None:
+        reason = "" if outcome is not None else self._why_not(twin, lane, evidence)
         if reason:
             self._lose(lane, evidence)
             evidence.done(Verdict(dropped=reason))
             return
         verdict = Verdict()
-        lane.sent = False
+        lane.sent = outcome is not None
         try:
-            verdict = await self._repeat(twin, lane, evidence)
+            if outcome is not None:
+                verdict = _verdict((outcome,), await self._held_together(evidence, (outcome,)))
+            else:
+                async with self.pace:
+                    verdict = await self._repeat(twin, lane, evidence)
         except asyncio.CancelledError:
             verdict = Verdict(dropped=_STOPPED, mirrored=lane.sent)
             raise
@@ -303,14 +390,7 @@ class Lanes:
         comparison = await self._held_together(evidence, outcomes)
         if evidence.call.mutates and not _same_class(evidence.answers, outcomes):
             self._lose(lane, evidence)
-        worst = min(outcomes, key=lambda outcome: outcome.ok)
-        return Verdict(
-            comparison=comparison,
-            mirrored=True,
-            status=worst.status,
-            fate=str(worst.fate),
-            seconds=sum(outcome.seconds for outcome in outcomes),
-        )
+        return _verdict(outcomes, comparison)
 
     async def _held_together(self, evidence: Evidence, outcomes: Sequence[Outcome]) -> Comparison:
         pairs = zip(evidence.operations, evidence.answers, outcomes, strict=True)
@@ -318,6 +398,25 @@ class Lanes:
             await self.compare(operation, answer, other, evidence.answered_by) for operation, answer, other in pairs
         ]
         return merged(comparisons)
+
+
+def _single(head: Evidence | Gap) -> bool:
+    """Whether it is one read that one request may carry out."""
+    if isinstance(head, Gap) or len(head.operations) != 1:
+        return False
+    kind = head.operations[0].kind
+    return kind.effect is Effect.READ and not kind.handle
+
+
+def _verdict(outcomes: Sequence[Outcome], comparison: Comparison) -> Verdict:
+    worst = min(outcomes, key=lambda outcome: outcome.ok)
+    return Verdict(
+        comparison=comparison,
+        mirrored=True,
+        status=worst.status,
+        fate=str(worst.fate),
+        seconds=sum(outcome.seconds for outcome in outcomes),
+    )
 
 
 def _same_class(answers: Sequence[Outcome], outcomes: Sequence[Outcome]) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 SAMPLE_SECONDS = 0.05
 LATE_SECONDS = 0.025
@@ -33,30 +34,41 @@ class Pace:
     limit: int = 0  # 0: as many as `most`, until the first sample
     running: int = 0
     held: int = 0  # turns that had to wait, since the start
-    _waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
+    _waiting: deque[Callable[[], bool]] = field(default_factory=deque)
     _timer: asyncio.TimerHandle | None = None
     _stopped: bool = False
 
     def __post_init__(self) -> None:
         self.limit = self.limit or self.most
 
-    async def __aenter__(self) -> None:
+    def take(self, later: Callable[[], bool]) -> bool:
+        """A turn now; `give` it back. False: `later` is called once it comes, and says whether it is used."""
         self._watch()
         if self.running < self.limit and not self._waiting:
             self.running += 1
-            return
+            return True
         self.held += 1
+        self._waiting.append(later)
+        return False
+
+    def give(self) -> None:
+        """A turn is over."""
+        self.running -= 1
+        self._give()
+
+    async def __aenter__(self) -> None:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        if self.take(partial(_set, turn)):
+            return
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._over()  # the turn was given in the moment it was given up
+            if not turn.cancel() and not turn.cancelled():
+                self.give()  # it came in the moment it was given up
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        self._over()
+        self.give()
 
     def stop(self) -> None:
         """No more samples."""
@@ -64,16 +76,11 @@ class Pace:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _over(self) -> None:
-        self.running -= 1
-        self._give()
-
     def _give(self) -> None:
         while self._waiting and self.running < self.limit:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.running += 1
-                turn.set_result(None)
+            self.running += 1
+            if not self._waiting.popleft()():
+                self.running -= 1
 
     def _watch(self) -> None:
         """Sample while there is shadow work, and only then: an idle router sets no timers."""
@@ -87,3 +94,10 @@ class Pace:
         self._give()
         if self.running or self._waiting:
             self._watch()
+
+
+def _set(turn: "asyncio.Future[None]") -> bool:
+    if turn.done():
+        return False
+    turn.set_result(None)
+    return True

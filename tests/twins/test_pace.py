@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as some
@@ -56,6 +57,23 @@ async def test_turn_given_up_while_waiting_is_lost_to_nobody() -> None:
     await pace.__aexit__()
     async with asyncio.timeout(5), pace:
         assert pace.running == 1
+    pace.stop()
+
+
+async def test_turn_that_is_not_used_goes_to_the_next() -> None:
+    pace, came = Pace(most=1), []
+
+    def later(name: str, used: bool) -> bool:
+        came.append(name)
+        return used
+
+    assert pace.take(lambda: True)
+    for name, used in (("a", False), ("b", True), ("c", True)):
+        assert not pace.take(partial(later, name, used))
+    pace.give()
+    assert came == ["a", "b"] and pace.running == 1
+    pace.give()
+    assert came == ["a", "b", "c"]
     pace.stop()
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,10 +116,10 @@ class Exchange:
         if self.handle is not None and self.streaming:
             self.handle.end()
 
-    def send(self, pool: Pool, head: bytes) -> None:
-        """Ask the origin. What came of the body until now goes along."""
+    def send(self, pool: Pool, head: bytes, sent: Callable[[], None] | None = None) -> None:
+        """Ask the origin. What came of the body until now goes along. `sent` hears when it goes out."""
         body, self.body = self.body, b""
-        self.handle = pool.start(self, head, body or None, ends=self.body_complete, head_only=self.head_only)
+        self.handle = pool.start(self, head, body or None, ends=self.body_complete, head_only=self.head_only, sent=sent)
 
     # What the upstream pool tells
 
