@@ -323,6 +323,7 @@ def _gauges(app: App) -> None:
     gauge("crossfade_evidence_waiting", "Calls waiting to be repeated on the other side.", lambda: app.lanes.waiting)
     gauge("crossfade_twins", "Sandboxes with two sides, by seat and state of the follower.", followers)
     gauge("crossfade_twins_dirty", "Twins whose follower may differ.", lambda: sum(t.row.dirty for t in app.registry))
+    gauge("crossfade_settles_failing", "Twins whose last settle failed.", lambda: len(app.keeper.failures))
     gauge("crossfade_breaker_open", "Whether an origin's followers are left alone after failures.", breakers)
     gauge("crossfade_records_waiting", "Records not yet on disk.", lambda: app.records.waiting)
     gauge("crossfade_records_lost", "Records that were lost since the start.", lambda: app.records.lost)
