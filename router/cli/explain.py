@@ -37,7 +37,10 @@ def call(
         raise click.UsageError(f"no operation '{name}'; known: {', '.join(OPERATIONS)}")
     path = path or named.get("path", "")
     session = session or named.get("session", "") or named.get("pty", "")
-    found = classify(operation=name, header=header, baggage=baggage, text=text, path=path, session=session)
+    moved_to = named.get("moved_to", "")
+    found = classify(
+        operation=name, header=header, baggage=baggage, text=text, path=path, moved_to=moved_to, session=session
+    )
     rule = next((rule for rule in RULES if found.by == f"rule:{rule.name}"), None)
     said = {"operation": name, "tool": found.tool, "by": found.by}
     if rule is not None:
@@ -52,7 +55,7 @@ def call(
 
 
 def _read(method: str, url: str | None) -> tuple[str, Mapping[str, str]]:
-    """The operation of a request, and what its address names besides: path, session, pty."""
+    """The operation of a request, and what its address names besides: path, moved_to, session, pty."""
     from urllib.parse import parse_qs, urlsplit
 
     from router.front.daytona.routes import match
@@ -63,7 +66,9 @@ def _read(method: str, url: str | None) -> tuple[str, Mapping[str, str]]:
     route = match(method.upper(), address.path)
     if route is None or not route.operation:
         raise click.UsageError(f"{method} {url} is no call we know: it is passed on to old, unclassified")
-    return route.operation, {"path": parse_qs(address.query).get("path", [""])[0], **route.captures}
+    query = {name: values[-1] for name, values in parse_qs(address.query).items()}
+    paths = {"path": query.get("path") or query.get("source", ""), "moved_to": query.get("destination", "")}
+    return route.operation, {**paths, **route.captures}
 
 
 def _flag(tool: str, routing_key: str, organization: str, config: str | None) -> dict[str, str]:

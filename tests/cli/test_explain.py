@@ -49,6 +49,8 @@ def test_a_header_says_so() -> None:
 @pytest.mark.parametrize(
     ("method", "url", "tool"),
     [
+        ("POST", "/toolbox/s/files/move?source=/workspace/a&destination=/workspace/uploads/a", "upload"),
+        ("POST", "/toolbox/s/files/move?source=/workspace/scrape/a&destination=/workspace/b", "web"),
         ("GET", "/toolbox/ID/files/info?path=/workspace/a.txt", "files"),
         ("GET", "/toolbox/ID/files?path=%2Fworkspace%2Fuploads", "upload"),
         ("post", "https://api.example/api/toolbox/ID/toolbox/process/session/keepalive_1/exec", "lifecycle"),
