@@ -20,7 +20,6 @@ from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.birth")
 FENCE_SECONDS = 2.0
-_CREATE_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -30,6 +29,8 @@ class Births:
     registry: Registry
     sides: Sides
     settler: Settler
+    create_seconds: float = 120.0
+    fence_seconds: float = FENCE_SECONDS
 
     def announce(self, twin: Twin) -> None:
         """Process calls wait from now on, at most FENCE_SECONDS: the seat is to move before anything runs."""
@@ -67,10 +68,10 @@ class Births:
         create = Operation(name="sandbox.create", arguments={**arguments, "metadata": metadata})
         backend = self.sides.backends[there]
         try:
-            async with asyncio.timeout(_CREATE_SECONDS):
+            async with asyncio.timeout(self.create_seconds):
                 outcome = await backend.perform(create, Purpose.KEEPER)
         except TimeoutError:
-            await self._hold(twin, f"{there} did not create within {_CREATE_SECONDS:g} s")
+            await self._hold(twin, f"{there} did not create within {self.create_seconds:g} s")
             return None
         if not outcome.ok or not isinstance(outcome.value, SandboxInfo):
             await self._hold(twin, f"{there} refused to create: {outcome.status} {outcome.message}"[:200])
@@ -92,7 +93,7 @@ class Births:
             return
         twin.fence = asyncio.Event()
         try:
-            async with asyncio.timeout(FENCE_SECONDS):
+            async with asyncio.timeout(self.fence_seconds):
                 # Calls in flight end by themselves; the fence keeps new ones out, so this is a short wait.
                 while any(call.mutates for call in twin.open.values()):  # noqa: ASYNC110 - no event without hot-path cost
                     await asyncio.sleep(0.005)
@@ -104,7 +105,7 @@ class Births:
             await self.registry.change(twin, seat=twin.seat.other, epoch=twin.row.epoch + 1)
             twin.tokens.clear()
         except (TimeoutError, SettleFailed) as error:
-            reason = str(error) or f"the trees were not equal within {FENCE_SECONDS:g} s"
+            reason = str(error) or f"the trees were not equal within {self.fence_seconds:g} s"
             await self.registry.change(twin, held=f"seat did not move at birth: {reason}"[:200])
         finally:
             twin.fence.set()
