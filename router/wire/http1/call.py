@@ -137,8 +137,7 @@ class Call:
 
     def _check(self) -> None:
         if self.failure is not None:
-            text = f"the request's body broke off: {type(self.failure).__name__}"
-            raise failed(self.request, text, sent=self.handle.sent) from self.failure
+            raise self.failure  # as it is: a client that went must not count against the origin
         if self._lost is not None:
             raise failed(self.request, self._lost.text, sent=self._lost.sent)
 

@@ -103,7 +103,11 @@ class Connection(asyncio.Protocol):
         handle.answered = True
         reader = self.reader
         usable = reader.keep_alive and not reader.surplus
-        if handle.ends or handle.upgrade:
+        if handle.upgrade:
+            # Declined, or a tunnel at its end. Who decides on upgrades may have taken the connection out of HTTP.
+            handle.over = True
+            self._let_go(False)
+        elif handle.ends:
             handle.over = True
             # A request that the origin did not even read cannot be followed by another.
             self._let_go(usable and not self._write_paused)

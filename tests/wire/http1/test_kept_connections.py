@@ -178,20 +178,26 @@ async def test_a_bodyless_read_that_met_the_end_of_its_connection_is_repeated_on
 
 
 async def test_it_is_repeated_once_only_and_on_no_kept_connection() -> None:
+    both = asyncio.Event()
+
     async def script(peer: Peer) -> None:
         if peer.number < 3:
             await peer.request()
+            await both.wait()
             await peer.say(OK)
         await peer.request()  # and closes without a word
 
     async with origin(script) as there, Pools() as pools:
         pool = pools.get(there.url)
-        for call in [ask(pool), ask(pool)]:
+        calls = [ask(pool), ask(pool)]
+        await until(lambda: len(there.requests) == 2)
+        both.set()
+        for call in calls:
             assert await call.answer() == (200, b"ok")
         call = await ask(pool).over()
 
         assert call.lost is not None and (call.lost.sent, call.lost.processed) == (True, False)
-        assert there.connections == 3 and len(there.requests) == 4
+        assert [received.connection for received in there.requests[2:]] in ([1, 3], [2, 3])
 
 
 async def test_what_may_have_been_carried_out_is_not_repeated() -> None:
