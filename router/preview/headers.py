@@ -78,7 +78,7 @@ class Asking:
     def foreign(self) -> bytes:
         """The web origin of a browser's cross-origin request that we answer for; empty otherwise."""
         origin = self.field(b"origin")
-        if self.field(DISABLE_CORS) == b"true" or urlsplit(origin.decode("latin-1")).netloc == self.host:
+        if self.field(DISABLE_CORS) == b"true" or origin.partition(b"://")[2] == self.host.encode("latin-1"):
             return b""
         return origin
 

@@ -35,7 +35,8 @@ class Page(BaseHTTPRequestHandler):
         elif path == "/page.html":
             self.answer(200, query.encode(), [("Content-Type", "text/html")])
         else:
-            told = {"name": NAME, "target": self.path, "method": self.command, "headers": self.headers.items()}
+            target = self.requestline.split(" ")[1]  # .path is tidied up
+            told = {"name": NAME, "target": target, "method": self.command, "headers": self.headers.items()}
             self.answer(200, json.dumps(told).encode())
 
     do_HEAD = do_DELETE = do_OPTIONS = do_GET
@@ -79,9 +80,10 @@ class Page(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command != "HEAD" and status not in (204, 304):
             self.wfile.write(body)
 
     def log_message(self, *_):
@@ -108,7 +110,10 @@ async def echo(socket):
 async def sockets(port):
     from websockets.asyncio.server import serve
 
-    async with serve(echo, "127.0.0.1", port, subprotocols=["binary", "vite-hmr"], max_size=None, compression=None):
+    def choose(_, offered):
+        return next((each for each in offered if each in ("binary", "vite-hmr")), None)
+
+    async with serve(echo, "127.0.0.1", port, select_subprotocol=choose, max_size=None, compression=None):
         await asyncio.get_running_loop().create_future()
 
 

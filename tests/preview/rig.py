@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import socket
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,6 @@ from router.wire.inbound.protocol import relaying
 
 KEY = "rig-key"
 DOMAIN = "preview.test"
-HTTP_PORT, WS_PORT = 8080, 6080
 PROCESS_TOOLS = ("shell", "browser", "expose", "presentation", "kb", "other")
 _INSIDE = Path(__file__).with_name("inside.py")
 
@@ -42,7 +42,6 @@ class Rig:
     app: App
     url: str  # of the router
     config: Settings
-    records: list[Any] = field(default_factory=list)
 
     @property
     def authority(self) -> str:
@@ -65,10 +64,10 @@ class Rig:
         return Box(self, str(answer.json()["id"]))
 
     async def get(self, host: str, target: str = "/", **rest: Any) -> httpx2.Response:
-        """A request to the router under another host name, without any key."""
         return await self.send("GET", host, target, **rest)
 
     async def send(self, method: str, host: str, target: str = "/", **rest: Any) -> httpx2.Response:
+        """A request to the router under another host name, without any key."""
         headers = {"Host": host, **rest.pop("headers", {})}
         async with self.client(Authorization="") as client:
             return await client.request(method, target, headers=headers, **rest)
@@ -85,6 +84,8 @@ class Box:
 
     rig: Rig
     id: str
+    port: int = field(default_factory=lambda: _free_port())
+    ws_port: int = field(default_factory=lambda: _free_port())
 
     @property
     def twin(self) -> Twin:
@@ -92,13 +93,20 @@ class Box:
         assert twin is not None
         return twin
 
-    def host(self, port: int = HTTP_PORT) -> str:
-        return f"{port}-{self.id}.{DOMAIN}"
+    @property
+    def host(self) -> str:
+        """Of its HTTP server."""
+        return f"{self.port}-{self.id}.{DOMAIN}"
 
-    async def link(self, port: int = HTTP_PORT, **headers: str) -> dict[str, Any]:
+    @property
+    def ws_host(self) -> str:
+        """Of its websocket server."""
+        return f"{self.ws_port}-{self.id}.{DOMAIN}"
+
+    async def link(self, port: int = 0, **headers: str) -> dict[str, Any]:
         """What the control plane hands out for a port."""
         async with self.rig.client(**headers) as client:
-            answer = await client.get(f"/api/sandbox/{self.id}/ports/{port}/preview-url")
+            answer = await client.get(f"/api/sandbox/{self.id}/ports/{port or self.port}/preview-url")
             assert answer.status_code == 200, answer.text
             found: dict[str, Any] = answer.json()
             return found
@@ -123,32 +131,55 @@ class Box:
         return outcome.value.output.decode()
 
     async def serve(self, origin: Origin, name: str) -> None:
-        """Start the test's server on one side, on HTTP_PORT and WS_PORT."""
+        """Start the test's server on one side, on its two ports; outside the roots, or a settle would take it away."""
         there = self.twin.row.ids[origin] if self.rig.app.registry.get(self.id) else self.id
-        for path, data in (("/workspace/inside.py", _INSIDE.read_bytes()), ("/workspace/lib.zip", _library())):
+        for path, data in (("/tmp/inside.py", _INSIDE.read_bytes()), ("/tmp/lib.zip", _library())):
             put = Operation(name="fs.upload", sandbox=there, arguments={"path": path}, body=data)
             assert (await self.rig.app.sides.backends[origin].perform(put)).ok
         await self.run(
             origin,
-            "cd /workspace; PYTHONPATH=/workspace/lib.zip setsid "
-            f"python3 inside.py {name} {HTTP_PORT} {WS_PORT} > inside.log 2>&1 < /dev/null & "
-            f"for port in {HTTP_PORT} {WS_PORT}; do for i in $(seq 200); do "
+            "cd /tmp; PYTHONPATH=/tmp/lib.zip setsid "
+            f"python3 inside.py {name} {self.port} {self.ws_port} > inside.log 2>&1 < /dev/null & "
+            f"for port in {self.port} {self.ws_port}; do for i in $(seq 200); do "
             "if (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null; then continue 2; fi; sleep 0.1; done; "
-            "cat /workspace/inside.log; exit 1; done",
+            "cat /tmp/inside.log; exit 1; done",
         )
 
     async def end(self, origin: Origin) -> None:
         """End the server of one side."""
-        await self.run(origin, "pkill -f '[i]nside.py'; while pgrep -f '[i]nside.py' > /dev/null; do sleep 0.05; done")
+        words = f"[i]nside.py [a-z]* {self.port}"
+        await self.run(origin, f"pkill -f '{words}'; while pgrep -f '{words}' > /dev/null; do sleep 0.05; done")
+
+    async def token(self) -> dict[str, str]:
+        """The header that lets in."""
+        return {"X-Daytona-Preview-Token": (await self.link())["token"]}
+
+    async def get(self, target: str = "/", **rest: Any) -> httpx2.Response:
+        """A GET of its HTTP server, with the token."""
+        return await self.send("GET", target, **rest)
+
+    async def send(self, method: str, target: str = "/", **rest: Any) -> httpx2.Response:
+        headers = {**await self.token(), **rest.pop("headers", {})}
+        return await self.rig.send(method, self.host, target, headers=headers, **rest)
 
     async def seen(self, target: str = "/", **rest: Any) -> dict[str, Any]:
-        """What the server inside saw of a GET with the sandbox's token."""
-        headers = {"X-Daytona-Preview-Token": (await self.link())["token"], **rest.pop("headers", {})}
-        answer = await self.rig.get(self.host(), target, headers=headers, **rest)
+        """What the server inside saw of a GET."""
+        answer = await self.get(target, **rest)
         assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        told["fields"] = {name.lower(): value for name, value in told["headers"]}
-        return told
+        return told(answer.content)
+
+
+def told(said: str | bytes) -> dict[str, Any]:
+    """What the server inside says of a request: name, target, headers, and `fields` by lower-case name."""
+    found: dict[str, Any] = json.loads(said)
+    found["fields"] = {name.lower(): value for name, value in found["headers"]}
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _library() -> bytes:
@@ -240,10 +271,3 @@ async def until(true: Until, seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.02)
-
-
-def decoded(message: str | bytes) -> dict[str, Any]:
-    """The first message of the server inside."""
-    told: dict[str, Any] = json.loads(message)
-    told["fields"] = {name.lower(): value for name, value in told["headers"]}
-    return told

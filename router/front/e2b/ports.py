@@ -12,6 +12,7 @@ from websockets.uri import parse_uri
 from router.backends.local.sandboxes import LocalSandbox
 from router.front.e2b.messages import Answer, ApiError, ClientGone, Request
 from router.tasks import spawn
+from router.wire.bridge import sendable
 
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 5.0
@@ -225,7 +226,7 @@ class _Inner:
     async def close(self, code: int) -> None:
         """Close, if it still is open."""
         if self.protocol.state.name == "OPEN":
-            self.protocol.send_close(code if 1000 <= code < 1004 or code >= 3000 else 1000)
+            self.protocol.send_close(sendable(code))
             await self.flush()
 
     async def flush(self) -> None:
@@ -257,7 +258,10 @@ class _Inner:
 async def _outward(inner: _Inner, send: Send) -> None:
     async for message in inner.messages():
         await send({"type": "websocket.send", "text" if isinstance(message, str) else "bytes": message})
-    await send({"type": "websocket.close", "code": inner.protocol.close_code or 1000})
+    # Not close_code: that is known only once the connection is gone, too.
+    close = inner.protocol.close_rcvd
+    code, reason = (close.code, close.reason) if close is not None else (None, "")
+    await send({"type": "websocket.close", "code": sendable(code), "reason": reason})
 
 
 async def _inward(inner: _Inner, receive: Receive) -> None:
