@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from crossfade.operation import OPERATIONS
 from crossfade.stage import Origin
-from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRefused, UpstreamRequest, UpstreamSocket
+from crossfade.upstream import (
+    Headers,
+    Purpose,
+    Upstream,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamRequest,
+    UpstreamSocket,
+)
 from router.engine import translate
 from router.engine.call import Call
 from router.engine.classify import classify
@@ -32,6 +40,11 @@ class Sockets:
         """One websocket, from handshake to close."""
         call.client.no_body()
         send = self._naming(call, send)
+        if any(header == (rules.LOOP_GUARD, self._instance) for header in call.headers):
+            await receive()
+            message = b"this router was asked by itself; origins.old.url must not point back at it"
+            await _refuse(call, send, 508, message)
+            return
         call.operations = await translate.operations(call, b"") if call.operation in OPERATIONS else ()
         classify(call)
         if call.twin is None or not call.operations:
@@ -42,6 +55,10 @@ class Sockets:
             await self._bridge(call, scope, receive, send)
             return
         await self.twincalls.stream(call, call.twin, lambda side: self._on(side, call, scope, receive, send))
+
+    @property
+    def _instance(self) -> bytes:
+        return self.twincalls.answers.forward.instance.encode()
 
     def _naming(self, call: Call, send: Send) -> Send:
         """A send whose handshake answer names the call, as every other answer does."""
@@ -82,7 +99,8 @@ class Sockets:
         try:
             socket = await self._connect(call, scope)
         except UpstreamRefused as refused:
-            await _refuse(call, send, refused.status, refused.body)
+            headers = rules.to_client(refused.headers, drop=(b"content-length",))
+            await _answer(call, send, refused.status, headers, refused.body)
             return
         except UpstreamFailed as error:
             call.fate = "unknown"
@@ -107,14 +125,19 @@ class Sockets:
             method="GET",
             base=base,
             target=target,
-            headers=rules.to_origin(call.headers, drop=HANDSHAKE),
+            headers=[*rules.to_origin(call.headers, drop=HANDSHAKE), (rules.LOOP_GUARD, self._instance)],
         )
         return await self.upstream.websocket(request, scope.get("subprotocols") or ())
 
 
 async def _refuse(call: Call, send: Send, status: int, body: bytes) -> None:
-    """A handshake answered with a plain response (ASGI websocket.http.response)."""
+    """A handshake refused by us."""
     answer = translate.router_answer(call, status, "websocket refused", body.decode("utf-8", "replace"))
-    await send({"type": "websocket.http.response.start", "status": status, "headers": answer.headers})
-    await send({"type": "websocket.http.response.body", "body": answer.body})
-    call.answered(status, len(answer.body))
+    await _answer(call, send, status, answer.headers, answer.body)
+
+
+async def _answer(call: Call, send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """A handshake answered with a plain response (ASGI websocket.http.response)."""
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+    call.answered(status, len(body))
