@@ -20,7 +20,9 @@ from router.wire.inbound.head import Head, Whole
 
 # A body up to this size is collected before its call is decided on; a larger one is streamed or left to ASGI.
 COLLECTED = 65_536
-_HEAD_LIMIT = 262_144  # bytes of a head that are read at all; what is refused politely is smaller
+_OUTSIDE_LIMIT = 262_144  # bytes of head and chunk framing that are read at all; what is refused politely is smaller
+_PER_CHUNK = 32  # bytes of framing that a chunk may have without eating into that
+_VERSIONS = ("1.1", "1.0")
 _LINGER_SECONDS = 2.0
 # Asked once the head is there: method, target, head. The exchange that will answer, or None: ASGI does.
 Plan = Callable[["RelayProtocol", bytes, bytes, Head], Exchange | None]
@@ -44,7 +46,7 @@ class RelayProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._due: Exchange | None = None  # to be started once the parser has let go
         self._answering: Exchange | None = None  # whose answer the connection carries now
-        self._head_bytes = 0
+        self._outside = 0  # bytes of this request that are not body
         self._in_head = False
         self._whole: Whole | None = None  # what the parser is fed, if it may be one request in one piece
         self._lingering = False
@@ -82,13 +84,12 @@ class RelayProtocol(HttpToolsProtocol):
                 if exchange is not None:
                     self._taken(exchange, method, target, head, whole.body)
                     return
-        elif self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _HEAD_LIMIT:
-                self.send_400_response("Request head is too large.")
-                return
+        self._outside += len(data)
         self._whole = whole
         super().data_received(data)
+        if self._outside > _OUTSIDE_LIMIT:
+            self.send_400_response("Request head or chunk framing is too large.")
+            return
         # Not inside the parser's callback: head and body go to the origin in one write.
         if (due := self._due) is not None:
             self._due = None
@@ -145,7 +146,7 @@ class RelayProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._in_head = True
-        self._head_bytes = 0
+        self._outside = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # trailers come through here too
@@ -155,6 +156,8 @@ class RelayProtocol(HttpToolsProtocol):
         self._in_head = False
         self._idle_since = 0.0
         parser = self.parser
+        if (version := parser.get_http_version()) not in _VERSIONS:
+            raise ValueError(f"HTTP/{version} is not spoken here")  # refused like any other request that is no HTTP
         if parser.should_upgrade():
             self._as_uvicorn_does()
             return
@@ -169,7 +172,7 @@ class RelayProtocol(HttpToolsProtocol):
             self._whole = None
             whole.learn(head)
         if not parser.should_keep_alive() or b"connection" in head.fields:
-            exchange.http_1_0 = parser.get_http_version() == "1.0"
+            exchange.http_1_0 = version == "1.0"
             exchange.keep_alive = parser.should_keep_alive()
         before, self.cycle = self.cycle, exchange  # type: ignore[assignment]
         if before is not None and not before.response_complete:
@@ -178,7 +181,12 @@ class RelayProtocol(HttpToolsProtocol):
         else:
             self._turn(exchange)
 
+    def on_chunk_header(self) -> None:
+        """A chunk's size line is whole."""
+        self._outside -= _PER_CHUNK
+
     def on_body(self, body: bytes) -> None:
+        self._outside -= len(body)
         cycle = self.cycle
         if isinstance(cycle, Exchange):
             if not cycle.response_complete:
@@ -187,6 +195,7 @@ class RelayProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._outside = 0
         cycle = self.cycle
         if not isinstance(cycle, Exchange):
             super().on_message_complete()
