@@ -72,6 +72,12 @@ class Rig:
         async with self.client(Authorization="") as client:
             return await client.request(method, target, headers=headers, **rest)
 
+    def sent(self, origin: Origin, purpose: str) -> int:
+        """Requests sent to an origin, as the metrics count them."""
+        text = self.app.telemetry.exposition().decode()
+        name = f'crossfade_upstream_requests_total{{origin="{origin}",purpose="{purpose}"}}'
+        return sum(int(float(line.split()[-1])) for line in text.splitlines() if line.startswith(name))
+
     def socket(self, host: str, target: str = "/", **rest: Any) -> Any:
         """A websocket to the router under another host name: websockets connects here, and says that name."""
         ip, port = self.authority.split(":")
