@@ -9,15 +9,14 @@ from functools import partial
 from typing import Any
 
 from crossfade.comparison import Comparison
-from crossfade.decision import MirrorExecute
 from crossfade.operation import Effect, Operation
 from crossfade.outcome import Fate, Outcome
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
 from router import tasks
+from router.twins.comparable import why_not
 from router.twins.direct import Direct
 from router.twins.evidence import Evidence, Verdict, merged
-from router.twins.handles import LIFE
 from router.twins.lane import Gap, Lane
 from router.twins.pace import Pace
 from router.twins.sides import Sides
@@ -339,39 +338,9 @@ class Lanes:
             evidence.done(verdict)
 
     def _why_not(self, twin: Twin, lane: Lane, evidence: Evidence) -> str:
-        """Why this evidence cannot be had now; empty when it can."""
-        first, call = evidence.operations[0], evidence.call
         if not self.usable(twin):
             return "follower not usable"
-        if call.overlapped and first.name not in LIFE:
-            return "overlapped another call"
-        if first.kind.stream:
-            return "a live stream is not compared"
-        if evidence.answered_by is not twin.seat or self.active(twin):
-            return self._why_not_active(twin, evidence)
-        effect = first.kind.effect
-        if effect is Effect.EXECUTE and evidence.mirror_execute is not MirrorExecute.ALWAYS:
-            return f"execute not repeated (mirror_execute = {evidence.mirror_execute})"
-        if reason := lane.handles.why_not(first):
-            return reason
-        makes_or_ends_handle = first.name in LIFE
-        if not lane.synced and not makes_or_ends_handle and (effect is not Effect.READ or not first.kind.handle):
-            return "follower is behind"
-        if effect is Effect.EXECUTE and not lane.processes_equal and not makes_or_ends_handle:
-            return "a process that runs on the seat was not started on the follower"
-        return ""
-
-    def _why_not_active(self, twin: Twin, evidence: Evidence) -> str:
-        first, call = evidence.operations[0], evidence.call
-        if first.kind.effect is not Effect.READ:
-            return "follower answers file calls, so nothing is run on it"
-        if first.kind.handle or not first.kind.bounded:
-            return "follower answers file calls, so only one-path reads are repeated"
-        if call.mutations != twin.mutations:
-            return "superseded by a later change"
-        if not twin.known_equal(call.paths, self.sides.clock.monotonic()):
-            return "follower is not equal there"
-        return ""
+        return why_not(twin, lane, evidence, active=self.active(twin), now=self.sides.clock.monotonic())
 
     async def _repeat(self, twin: Twin, lane: Lane, evidence: Evidence) -> Verdict:
         there = evidence.answered_by.other
