@@ -8,6 +8,7 @@ from typing import Final
 from crossfade.upstream import Headers, UpstreamFailed, UpstreamRequest
 from router.wire.http1.exchange import Framing, Lost, Pairs
 from router.wire.http1.handle import Handle
+from router.wire.http1.messages import Unsendable
 
 _HIGH_WATER: Final = 262_144  # bytes of an answer held for a slow reader before the origin is slowed down
 _LOW_WATER: Final = 65_536
@@ -136,6 +137,8 @@ class Call:
         self._news.set()
 
     def _check(self) -> None:
+        if isinstance(self.failure, Unsendable):
+            raise failed(self.request, str(self.failure), sent=self.handle.sent) from self.failure
         if self.failure is not None:
             raise self.failure  # as it is: a client that went must not count against the origin
         if self._lost is not None:
