@@ -177,8 +177,9 @@ def _kept_here(cookie: bytes, root: str, target: Target) -> bytes:
 
 def auth_cookie(name: str, value: str, *, root: str, domain: str, secure: bool, seconds: int) -> bytes:
     """Set-Cookie for a page that was let in. Frames of other sites need SameSite=None, which needs Secure."""
-    said = [f"{name}={value}", f"Max-Age={seconds}", f"Path={root or '/'}", "HttpOnly"]
+    # A page asks other ports of its sandbox, too; no sandbox ever sees it.
+    said = [f"{name}={value}", f"Max-Age={seconds}", f"Path={root.rpartition('/')[0] or '/'}", "HttpOnly"]
     if domain and "." in domain:
-        said.append(f"Domain={domain}")  # all ports of the sandbox
+        said.append(f"Domain={domain}")
     said += ["Secure", "SameSite=None"] if secure else ["SameSite=Lax"]
     return "; ".join(said).encode("latin-1")

@@ -90,8 +90,8 @@ class Box:
 
     rig: Rig
     id: str
-    port: int = field(default_factory=lambda: _free_port())
-    ws_port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=lambda: free_port())
+    ws_port: int = field(default_factory=lambda: free_port())
 
     @property
     def twin(self) -> Twin:
@@ -182,7 +182,8 @@ def told(said: str | bytes) -> dict[str, Any]:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -239,9 +240,15 @@ async def origins(directory: Path) -> AsyncIterator[tuple[Program, Program]]:
 
 @contextlib.asynccontextmanager
 async def router(
-    directory: Path, programs: tuple[Program, Program], *, stage: str = "shadow", extra: str = "", **change: Any
+    directory: Path,
+    programs: tuple[Program, Program],
+    *,
+    stage: str = "shadow",
+    extra: str = "",
+    port: int = 0,
+    **change: Any,
 ) -> AsyncIterator[Rig]:
-    """A router before them, in this process, every tool at one stage."""
+    """A router before them, in this process, every tool at one stage. `change`: functions of sections of settings."""
     old, new = programs
     given = settings(directory, old.url, new.url, extra)
     given = replace(given, **{name: value(getattr(given, name)) for name, value in change.items()})
@@ -251,14 +258,17 @@ async def router(
             flag = schema.build(tool, schema.shares(stage), version=1, seed=given.flags.seed, targets={})
             rows.write(flag, author="test", reason="rig", expected_version=None)
     rows.close()
-    async with assembled(given) as app, _served(app) as url:
-        yield Rig(old, new, app, url, given)
+    async with assembled(given) as app:
+        async with _served(app, port) as url:
+            yield Rig(old, new, app, url, given)
+        await app.lanes.stop(2.0)
+        await app.keeper.drain(0.1)
 
 
 @contextlib.asynccontextmanager
-async def _served(app: App) -> AsyncIterator[str]:
+async def _served(app: App, port: int) -> AsyncIterator[str]:
     plan = app.preview.before(app.fast.plan) if app.preview else app.fast.plan
-    server = listener(app.preview or app.engine, "127.0.0.1:0", "", app.settings, relaying(plan, refusal))
+    server = listener(app.preview or app.engine, f"127.0.0.1:{port}", "", app.settings, relaying(plan, refusal))
     task = asyncio.create_task(server.serve())
     await started([task], [(server, "")])
     try:

@@ -209,5 +209,5 @@ def test_the_cookie_that_lets_in_works_in_frames_of_other_sites_only_where_it_is
         b"n=v; Max-Age=3600; Path=/; HttpOnly; Domain=preview.example.org; Secure; SameSite=None"
     )
     assert auth_cookie("n", "v", secure=False, **{**given, "domain": "localhost", "root": "/p/80-a"}) == (
-        b"n=v; Max-Age=3600; Path=/p/80-a; HttpOnly; SameSite=Lax"
+        b"n=v; Max-Age=3600; Path=/p; HttpOnly; SameSite=Lax"
     )
