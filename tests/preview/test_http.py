@@ -58,6 +58,13 @@ async def test_no_credential_of_the_client_reaches_the_server_inside(box: Box) -
     assert seen["fields"]["x-forwarded-for"] == "127.0.0.1"
 
 
+async def test_on_new_a_server_is_asked_under_the_name_that_daytona_asks_it_under(box: Box) -> None:
+    """Dev servers refuse names they do not know. On old it is the provider's own proxy that says localhost."""
+    host = (await box.seen("/"))["fields"]["host"]
+
+    assert host == f"localhost:{box.port}" or box.twin.seat is Origin.OLD
+
+
 async def test_a_stream_arrives_while_it_is_made(box: Box) -> None:
     headers = {**await box.token(), "Host": box.host}
     async with box.rig.client(Authorization="") as client, client.stream("GET", "/stream", headers=headers) as answer:

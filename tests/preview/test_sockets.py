@@ -48,6 +48,7 @@ async def test_the_origin_of_a_page_and_its_own_cookies_reach_the_server_inside(
         fields = told(await socket.recv())["fields"]
 
     assert fields["origin"] == f"http://{box.ws_host}"
+    assert fields["x-forwarded-host"] == box.ws_host
     assert fields["cookie"] == "session=1"
     assert (await box.link())["token"] not in str(fields)
 

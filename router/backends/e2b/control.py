@@ -133,6 +133,8 @@ class Control:
             "metadata": metadata,
             "envVars": {str(name): str(value) for name, value in (arguments.get("env") or {}).items()},
             "autoPause": True,
+            # Servers inside are asked as Daytona's proxy asks them: dev servers refuse host names they do not know.
+            "network": {"maskRequestHost": "localhost:${PORT}"},
         }
         nonce = metadata.get(NONCE, "")
         try:

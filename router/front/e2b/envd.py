@@ -37,7 +37,7 @@ class DataPlane:
         sandbox, card = await self._awake(id)
         if port != ENVD_PORT:
             _check_traffic(request, card)
-            return await ports.relay_http(request, sandbox, port)
+            return await ports.relay_http(request, sandbox, port, _host(card, port))
         _check_access(request, card)
         return await self._envd(request, sandbox, card)
 
@@ -47,7 +47,7 @@ class DataPlane:
         if port == ENVD_PORT:
             raise ApiError(404, "envd speaks no websocket")
         _check_traffic(request, card)
-        await ports.relay_websocket(request, sandbox, port, receive, send)
+        await ports.relay_websocket(request, sandbox, port, _host(card, port), receive, send)
 
     async def _awake(self, id: str) -> tuple[LocalSandbox, Card]:
         # A paused sandbox and one that never was look the same here, as on E2B's edge.
@@ -182,6 +182,11 @@ def _check_access(request: Request, card: Card) -> None:
     if not hmac.compare_digest(sent.encode(), card.token.encode()):
         message = "unauthorized access, please provide a valid access token or method signing if supported"
         raise ApiError(401, message)
+
+
+def _host(card: Card, port: int) -> str:
+    """The Host that servers inside are shown instead of the real one; empty: the real one."""
+    return str(card.network.get("maskRequestHost") or "").replace("${PORT}", str(port))
 
 
 def _check_traffic(request: Request, card: Card) -> None:

@@ -25,12 +25,12 @@ _NOT_ON = {
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def relay_http(request: Request, sandbox: LocalSandbox, port: int) -> Answer:
-    """The answer of the server inside. Raises ApiError 502 when nothing listens or it answers nonsense."""
+async def relay_http(request: Request, sandbox: LocalSandbox, port: int, host: str = "") -> Answer:
+    """The answer of the server inside, asked under `host`. Raises ApiError 502: nothing listens, or it is nonsense."""
     reader, writer = await _connect(sandbox, port)
     sending = None
     try:
-        writer.write(_head(request, port))
+        writer.write(_head(request, host))
         sending = spawn(_send_body(request, writer), name=f"e2b request to port {port}")
         parser = _ResponseParser(request.method == "HEAD")
         while not parser.head_done:
@@ -43,11 +43,13 @@ async def relay_http(request: Request, sandbox: LocalSandbox, port: int) -> Answ
     return Answer(status=parser.status, headers=parser.headers, body=_body(parser, reader, writer, sending))
 
 
-async def relay_websocket(request: Request, sandbox: LocalSandbox, port: int, receive: Receive, send: Send) -> None:
+async def relay_websocket(
+    request: Request, sandbox: LocalSandbox, port: int, host: str, receive: Receive, send: Send
+) -> None:
     """A websocket to the server inside, until either side closes."""
     reader, writer = await _connect(sandbox, port)
     try:
-        inner = _Inner(reader, writer, _uri(request.scope, port), request)
+        inner = _Inner(reader, writer, _uri(request.scope, port), request, host)
         await inner.handshake()
         await receive()  # websocket.connect
         await send({"type": "websocket.accept", "subprotocol": inner.protocol.subprotocol})
@@ -106,7 +108,7 @@ async def _connect(sandbox: LocalSandbox, port: int) -> Streams:
         raise ApiError(502, "The sandbox is running but port is not open", **more) from error
 
 
-def _head(request: Request, port: int) -> bytes:
+def _head(request: Request, host: str) -> bytes:
     scope = request.scope
     raw = scope.get("raw_path") or scope["path"].encode()
     target = raw.partition(b"?")[0] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
@@ -116,7 +118,7 @@ def _head(request: Request, port: int) -> bytes:
         lowered = name.decode("latin-1").lower()
         chunked = chunked or lowered == "transfer-encoding"
         if lowered not in _NOT_ON:
-            lines.append(name + b": " + value)
+            lines.append(name + b": " + (host.encode() if host and lowered == "host" else value))
     if chunked:
         lines.append(b"transfer-encoding: chunked")
     lines.append(b"connection: close")
@@ -182,8 +184,10 @@ def _uri(scope: Scope, port: int) -> str:
 class _Inner:
     """The sandbox's side of a websocket, spoken over the connection that the sandbox gave us."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uri: str, request: Request) -> None:
-        self._reader, self._writer, self._request = reader, writer, request
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uri: str, request: Request, host: str
+    ) -> None:
+        self._reader, self._writer, self._request, self._host = reader, writer, request, host
         self.protocol = ClientProtocol(
             parse_uri(uri), subprotocols=request.scope.get("subprotocols") or None, max_size=None
         )
@@ -193,9 +197,12 @@ class _Inner:
     async def handshake(self) -> None:
         """Raises ApiError 502 when the server inside does not speak websocket."""
         opening = self.protocol.connect()
-        for name in ("authorization", "cookie", "origin"):
-            if (value := self._request.headers.get(name)) is not None and name.title() not in opening.headers:
-                opening.headers[name.title()] = value
+        for raw, value in self._request.scope["headers"]:
+            name = raw.decode("latin-1").lower()
+            if name not in _NOT_ON and name != "host" and not name.startswith("sec-websocket-"):
+                opening.headers[name.title()] = value.decode("latin-1")
+        del opening.headers["Host"]
+        opening.headers["Host"] = self._host or self._request.headers["host"]
         self.protocol.send_request(opening)
         await self.flush()
         while self.protocol.handshake_exc is None and self.protocol.state.name == "CONNECTING":

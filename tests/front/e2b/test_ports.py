@@ -126,6 +126,8 @@ while True:
     accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
     peer.sendall(b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                  b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+    if head.startswith(b"GET /tell "):
+        peer.sendall(b"\x82\x7e" + struct.pack(">H", len(head)) + head)
     def exact(n):
         data = b""
         while len(data) < n:
@@ -159,6 +161,35 @@ async def test_a_websocket_reaches_a_server_inside(server: Server, sandbox: Sand
     await stream.aclose()
 
     assert (text, data) == ("text ä", b"\0" * 2000)
+
+
+async def test_a_server_inside_is_asked_under_the_masked_host(server: Server):
+    sandbox = await server.create(network={"maskRequestHost": "localhost:${PORT}"})
+    port, stream = await serve(sandbox)
+    page = await server.http.get("/h", headers=inside(sandbox, port))
+    await stream.aclose()
+    port, stream = await serve(sandbox, ECHO)
+    address = server.url.replace("http://", "ws://").rstrip("/") + "/tell"
+    async with asyncio.timeout(10), websockets.connect(address, additional_headers=inside(sandbox, port)) as socket:
+        head = await socket.recv()
+    await stream.aclose()
+
+    assert page.text == f"/h localhost:{port} None"
+    assert f"\r\nHost: localhost:{port}\r\n".encode() in head
+
+
+async def test_a_handshake_passes_with_its_headers_but_those_that_open_the_sandbox(server: Server, sandbox: Sandbox):
+    port, stream = await serve(sandbox, ECHO)
+    given = {"Origin": "https://front.example", "Cookie": "a=1", "X-Forwarded-Host": "front.example", "X-Mine": "2"}
+    address = server.url.replace("http://", "ws://").rstrip("/") + "/tell"
+    headers = inside(sandbox, port) | given
+    async with asyncio.timeout(10), websockets.connect(address, additional_headers=headers) as socket:
+        head = (await socket.recv()).decode().lower()
+    await stream.aclose()
+
+    assert all(f"\r\n{name}: {value}\r\n".lower() in head for name, value in given.items())
+    assert "e2b-sandbox" not in head
+    assert head.count("\r\nhost:") == head.count("\r\nsec-websocket-key:") == head.count("\r\nconnection:") == 1
 
 
 async def test_a_websocket_to_nowhere_is_refused_with_the_reason(server: Server, sandbox: Sandbox):
