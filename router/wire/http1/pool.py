@@ -112,15 +112,15 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """It carried a call and may carry the next."""
-        waiting = self._waiting
-        if waiting:
-            connection.carry(waiting.popleft())
-            return
-        if self._closed:
+        now = self._loop.time()
+        connection.idle_since = now
+        if self._waiting and connection.fit(now):
+            connection.carry(self._waiting.popleft())
+        elif self._closed:
             connection.abort()
-            return
-        connection.rest()
-        self._idle.append(connection)
+        elif not connection.closed:
+            connection.rest(now)
+            self._idle.append(connection)
 
     def forget(self, connection: Connection) -> None:
         """It is closed, or about to be."""

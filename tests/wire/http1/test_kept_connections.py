@@ -1,6 +1,7 @@
 """Kept connections: used again when that is safe, and never when it is not."""
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
@@ -139,23 +140,27 @@ async def test_a_connection_that_died_while_idle_is_not_handed_out() -> None:
     assert len(there.requests) == 3
 
 
-async def test_an_end_that_only_the_kernel_knows_of_is_noticed_before_the_connection_is_used() -> None:
+@pytest.mark.parametrize("then", [b"", FORGED], ids=["end", "second answer"])
+async def test_what_only_the_kernel_knows_of_is_noticed_before_a_connection_is_used(then: bytes) -> None:
     loop = asyncio.get_running_loop()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with listener:
+    with listener, contextlib.ExitStack() as open_:
         async with Pools() as pools:
             pool = pools.get(url)
-            for _ in range(2):
+            for _ in range(3):
                 call = ask(pool, post(1), b"x")
                 there, _address = await loop.sock_accept(listener)
+                open_.enter_context(there)
                 assert await loop.sock_recv(there, 1000) == post(1) + b"x"
                 await loop.sock_sendall(there, OK)
                 assert await call.answer() == (200, b"ok")
-                await asyncio.sleep(0.1)
-                # No turn of the loop between this close and the next call.
-                there.close()
+                # No turn of the loop between this and the next call.
+                if then:
+                    there.send(then)
+                else:
+                    there.close()
 
 
 @pytest.mark.parametrize("head", [GET, HEAD], ids=["GET", "HEAD"])

@@ -146,6 +146,22 @@ async def test_an_early_answer_is_told_and_the_rest_of_the_upload_goes_on() -> N
     assert there.connections == 1
 
 
+async def test_an_early_answer_to_a_paused_caller_leaves_a_connection_that_reads() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.say(OK)
+        await peer.reader.readexactly(2)
+        peer.writer.close()
+
+    async with origin(script) as there, Pools() as pools:
+        pool = pools.get(there.url)
+        call = ask(pool, post(2), b"a", ends=False)
+        call.on_head = lambda *_: call.handle.pause()  # type: ignore[method-assign]
+        assert await call.answer() == (0, b"ok")
+        call.handle.write(b"b")
+        await until(lambda: pool.counts["open"] == 0)
+
+
 async def test_an_upload_that_stops_behind_its_early_answer_costs_its_connection() -> None:
     left = asyncio.Event()
 
