@@ -12,7 +12,19 @@ from bench import profile
 from bench.document import PAGE, between, rendered
 from bench.field import Field
 from bench.output import goals, machine, show, write
-from bench.parts import bodies, connections, footprint, instructions, shadow, small, sockets, split, tls, translated
+from bench.parts import (
+    bodies,
+    connections,
+    footprint,
+    instructions,
+    shadow,
+    small,
+    soak,
+    sockets,
+    split,
+    tls,
+    translated,
+)
 from bench.plot import draw
 from bench.programs import Broken, Missing
 from bench.results import Found
@@ -29,15 +41,16 @@ PARTS = {
     "shadow": shadow.shadow,
     "split": split.split,
     "footprint": footprint.footprint,
+    "soak": soak.soak,
     "instructions": instructions.instructions,
 }
-SLOW = ("instructions",)  # only when asked for
+SLOW = ("soak", "instructions")  # only when asked for
 QUICK = ("small", "mirror")
 
 
 async def run(options: argparse.Namespace, console: Console) -> list[Found]:
     """Measure the chosen parts, one after another."""
-    usual = [name for name in PARTS if options.callgrind or name not in SLOW]
+    usual = [name for name in PARTS if name not in SLOW or (name == "instructions" and options.callgrind)]
     chosen = options.only.split(",") if options.only else QUICK if options.quick else usual
     if unknown := [name for name in chosen if name not in PARTS]:
         raise Broken(f"no part '{unknown[0]}'; known: {', '.join(PARTS)}")

@@ -57,7 +57,7 @@ def write(found: Sequence[Found], *, started: float, before: dict[str, Any], fil
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "seconds": round(time.time() - started, 1),
         "commit": commit(),
-        "machine": before,
+        "machine": before | {"load_after": machine()["load"]},
         "versions": versions(),
         "ratios": {name: each.middle for name, each in ratios.items()},
         "goals": {goal.name: {"limit": goal.limit, "kept": goal.kept} for goal in judged(ratios)},

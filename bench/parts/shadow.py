@@ -85,12 +85,15 @@ async def _mode(
 
 
 async def _rate(field: Field, twins: Target) -> float:
-    """Calls a second: a share of what it does in a closed loop."""
-    load = await wrk(twins.url, field.requests(twins, SMALL), connections=16, seconds=1.0)
+    """Calls a second: a share of what it does in a closed loop, in the best of three tries."""
     assert twins.router is not None
-    twins.router.counted(load.completed, load.sent)
-    await twins.router.quiet()
-    return min(_MOST_RATE, SHARE * load.completed / load.seconds)
+    most = 0.0
+    for _ in range(3):
+        load = await wrk(twins.url, field.requests(twins, SMALL), connections=16, seconds=0.7)
+        twins.router.counted(load.completed, load.sent)
+        await twins.router.quiet()
+        most = max(most, load.completed / load.seconds)
+    return min(_MOST_RATE, SHARE * most)
 
 
 async def sicken(field: Field, mode: str, healthy: Server, here: Path) -> Server | None:

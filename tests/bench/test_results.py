@@ -31,7 +31,8 @@ def found() -> Found:
 def latest(*parts: Found) -> dict[str, object]:
     return {
         "commit": "0123456789", "at": "2026-11-23T08:00:00Z", "seconds": 300.0, "versions": ["nginx 1.22.1"],
-        "machine": {"processors": 2, "model": "some", "kernel": "6.1.0-x", "python": "3.11.7", "load": [0.5, 0, 0]},
+        "machine": {"processors": 2, "model": "some", "kernel": "6.1.0-x", "python": "3.11.7", "load": [0.5, 0, 0],
+                    "load_after": [2.5, 0, 0]},
         "parts": {part.part: as_json(part) for part in parts},
     }  # fmt: skip
 
