@@ -32,8 +32,8 @@ def rendered(value: Mapping[str, Any]) -> str:
     lines = [
         f"Commit `{value['commit']}`, {value['at']}, {value['seconds'] / 60:.0f} minutes. {machine['processors']} "
         f"processors ({machine['model']}), Linux {machine['kernel'].partition('-')[0]}, Python {machine['python']}, "
-        f"load average {machine['load'][0]:g} before and {machine['load_after'][0]:g} after (the benchmark itself makes "
-        f"2 to 3). {', '.join(value['versions'])}.",
+        f"load average {machine['load'][0]:g} before and {machine['load_after'][0]:g} after, of which the benchmark "
+        f"itself makes 2 to 3. {', '.join(value['versions'])}.",
         "",
         "Values are medians of the rounds, quartiles in brackets.",
         "",

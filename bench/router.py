@@ -148,9 +148,9 @@ class Router:
     def stored(self) -> tuple[int, int]:
         """Calls in the store: as records, and as sums."""
         with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as connection:
-            (records,) = connection.execute("select count(*) from records").fetchone()
+            (records,) = connection.execute("select coalesce(sum(records), 0) from segments").fetchone()
             (sums,) = connection.execute("select coalesce(sum(calls), 0) from rollups").fetchone()
-        return int(records), int(sums)
+        return int(records or 0), int(sums)
 
 
 def summed(found: Mapping[str, float], name: str) -> float:
