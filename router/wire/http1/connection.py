@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         handle.connection = None
         # A kept-alive connection that the origin closed while the request was on its way: not this request's fault.
         raced = ended and self.used and not self.reader.started and not handle.answered
-        if raced and handle.repeatable and not handle.repeated:
+        if raced and handle.repeatable:
             self.pool.repeat(handle)
         else:
             handle.lose(text)

@@ -26,7 +26,6 @@ class Handle:
     sent = False
     answered = False  # the caller was told the end: on_end or on_lost
     over = False  # and the request is whole, or will never be
-    repeated = False
     chunked = False
     limits: Limits | None = None
     interim: Interim | None = None
@@ -36,6 +35,7 @@ class Handle:
     deadline = 0.0  # loop time by which it must have a connection
     body: bytes | None
     held: list[bytes] | None = None  # written while there is no connection
+    _held_bytes = 0
 
     def __init__(
         self, pool: "Pool", exchange: Exchange, head: bytes, body: bytes | None, ends: bool, head_only: bool
@@ -137,7 +137,8 @@ class Handle:
         if self.held is None:
             self.held = []
         self.held.append(data)
-        if sum(map(len, self.held)) + len(self.body or b"") > HIGH_WATER:
+        self._held_bytes += len(data)
+        if self._held_bytes + len(self.body or b"") > HIGH_WATER:
             self.pause_caller()
 
 

@@ -139,8 +139,7 @@ class Pool:
         self._dial_for_waiting()
 
     def repeat(self, handle: Handle) -> None:
-        """Ask again, on a connection of its own: those that are idle may have been closed just like its first."""
-        handle.repeated = True
+        """Ask again, on a fresh connection of its own: those that are idle may have been closed just like its first."""
         if self._closed:
             handle.lose(_STOPPING)
             return
