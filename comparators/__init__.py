@@ -6,6 +6,7 @@ The way of a pair: `plain` makes data of an outcome, `compare` holds two of them
 
 from comparators.compare import agree, compare
 from comparators.plain import plain
+from comparators.quick import surely_agree
 from comparators.redact import redacted, sealed, secrets_of
 from comparators.rules import UNCOMPARED
 from comparators.signatures import signature, signatures
@@ -20,4 +21,5 @@ __all__ = [
     "secrets_of",
     "signature",
     "signatures",
+    "surely_agree",
 ]

@@ -86,6 +86,7 @@ class CompareWorker:
         self._running: set[_Process] = set()
         self._ending: set[asyncio.Task[Any]] = set()
         self._closed = False
+        self._agreed: dict[str, Comparison] = {}
         # inline, process, limited:<why>; processes started and ended
         self.counts: Counter[str] = Counter()
 
@@ -134,8 +135,15 @@ class CompareWorker:
                 return None
             if not agree(pair):
                 return None
+        return self.agreed(pair.operation)
+
+    def agreed(self, operation: str) -> Comparison:
+        """The comparison of a pair that was found to agree."""
         self.counts["inline"] += 1
-        return Comparison(operation=pair.operation)
+        found = self._agreed.get(operation)
+        if found is None:
+            found = self._agreed[operation] = Comparison(operation=operation)
+        return found
 
     async def compare(self, pair: Pair) -> Comparison:
         """What differs between the two. Never raises for a pair, whatever is in it."""

@@ -4,7 +4,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crossfade.comparison import Comparison, Difference
 from crossfade.decision import Decision
@@ -69,14 +69,12 @@ class Call:
     sandbox: str = ""
     mirrored: bool = False
     dropped: str = ""
+    operation: str = field(init=False)
+    kind: OperationKind | None = field(init=False)
 
-    @property
-    def operation(self) -> str:
-        return self.route.operation if self.route and self.route.operation else "unknown"
-
-    @property
-    def kind(self) -> OperationKind | None:
-        return OPERATIONS.get(self.operation)
+    def __post_init__(self) -> None:
+        self.operation = self.route.operation if self.route and self.route.operation else "unknown"
+        self.kind = OPERATIONS.get(self.operation)
 
     @property
     def effect(self) -> str:

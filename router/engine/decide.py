@@ -8,6 +8,7 @@ from crossfade.ports import Flags
 from crossfade.stage import PROCESS_GROUP, STAGES, TOOLS, Origin, Stage
 from policies.buckets import bucket
 from policies.group import limiting, seat_wish
+from policies.stages import Decided
 from router.twins.state import Twin
 
 # Tools whose one-path file calls may be answered by the side that has not the seat.
@@ -22,6 +23,9 @@ class Wishes:
     values: Mapping[str, FlagValue]
     pinned: bool = False  # flags were unknown: these are the pins
     limiting: tuple[str, ...] = ()  # tools of the process group that keep the seat on old
+    bucket: int = -1
+    # Decisions that were made from these wishes: alike for every call of a tool until they, or the twin, change.
+    made: dict[tuple[object, ...], Decided] = field(default_factory=dict, compare=False)
 
     def stage(self, tool: str) -> Stage:
         return self.values[tool].stage
@@ -80,7 +84,7 @@ class Decider:
                 value = FlagValue(stage=_pin(pins.get(tool)), version=version, reason="flag unknown: pinned")
             values[tool] = value
         stages = {tool: value.stage for tool, value in values.items()}
-        return Wishes(version=version, values=values, pinned=pinned, limiting=limiting(stages))
+        return Wishes(version=version, values=values, pinned=pinned, limiting=limiting(stages), bucket=subject.bucket)
 
     def forget(self, sandbox: str) -> None:
         self.cached.pop(sandbox, None)

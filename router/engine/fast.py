@@ -17,7 +17,7 @@ from router.engine.engine import BODY_RULES, HEAD_LIMIT, Engine
 from router.engine.observed import Observed
 from router.engine.old import split_url
 from router.engine.relayed import Target
-from router.engine.seated import Seated, settled_on_old
+from router.engine.seated import Look, Seated, settled_on_old
 from router.front.daytona.errors import error_body
 from router.front.daytona.routes import Route, match
 from router.telemetry.requests import Timed
@@ -40,6 +40,7 @@ class Fast:
     timed: Timed
     call_header: bool
     via: bytes = b""
+    looked: dict[tuple[object, ...], Look] = field(default_factory=dict)  # by all that a call's meaning depends on
     sent: Callable[[], None] = lambda: None
     _routes: dict[bytes, dict[bytes, Route | None]] = field(default_factory=dict)
     _targets: dict[tuple[str, bytes], Target] = field(default_factory=dict)

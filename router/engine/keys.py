@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamRequest
@@ -25,6 +26,7 @@ class KeyRefused(Exception):
         self.status, self.headers, self.body = status, headers, body
 
 
+@lru_cache(maxsize=1024)
 def digest(authorization: bytes) -> str:
     """What is kept of a key."""
     return hashlib.sha256(authorization).hexdigest()

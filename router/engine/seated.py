@@ -1,8 +1,13 @@
 """Relayed calls of twins whose seat is old: admitted in one step, their evidence handed to the lane at the end."""
 
 import time
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
+from comparators import secrets_of
+from crossfade.decision import Decision
+from crossfade.operation import Operation
 from crossfade.stage import Origin
 from router.engine import masking, translate
 from router.engine.call import Call
@@ -17,6 +22,23 @@ from router.wire.inbound.protocol import RelayProtocol
 
 if TYPE_CHECKING:
     from router.engine.fast import Fast
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What decoding and classifying a call gave: the same for the next that is alike."""
+
+    name: str
+    arguments: tuple[Mapping[str, Any], ...]
+    decision: Decision
+    classified_by: str
+    ask: Ask
+    secrets: bool
+
+
+# Clients ask the same again and again (polls, listings, the same file), each of their sandboxes. Bounded.
+_MOST_LOOKED = 4096
+_LONGEST_LOOKED = 1024
 
 
 class _Counted:
@@ -34,6 +56,7 @@ class Seated(Relayed):
     call: Call
     go: Go
     ask: Ask
+    secrets = False  # the call names some that no sample may show
 
     def __init__(
         self, protocol: RelayProtocol, fast: "Fast", route: Route, target: Target, query: bytes, twin: Twin
@@ -60,9 +83,7 @@ class Seated(Relayed):
             twin=twin,
             sandbox=self.route.sandbox,
         )
-        call.operations = now(translate.operations(call, self.body))
-        classify(call)
-        ask = calls.ask(call, twin)
+        ask = self._known(call, twin) or self._looked_at(call, twin)
         moment = calls.clock.monotonic()
         side, how, _ = side_of(twin, ask, moment)
         if side is not Origin.OLD or how is not How.SEAT or (ask.mutates and twin.joined and not twin.row.dirty):
@@ -74,6 +95,46 @@ class Seated(Relayed):
             self.keep = calls.settings.mirror.body_limit_bytes
         return True
 
+    def _looked_at(self, call: Call, twin: Twin) -> Ask:
+        """Decode and classify the call."""
+        calls, body = self.fast.engine.twincalls, self.body
+        call.operations = now(translate.operations(call, body))
+        classify(call)
+        ask = calls.ask(call, twin)
+        self.secrets = secrets_in(call.operations)
+        key = self._key()
+        if key is not None and call.operations and ask.wish is Origin.OLD:
+            assert call.decision is not None
+            looked = self.fast.looked
+            if len(looked) >= _MOST_LOOKED:
+                looked.clear()
+            arguments = tuple([each.arguments for each in call.operations])
+            name = call.operations[0].name
+            looked[key] = Look(name, arguments, call.decision, call.classified_by, ask, self.secrets)
+        return ask
+
+    def _known(self, call: Call, twin: Twin) -> Ask | None:
+        """The same, where a call was alike to the byte and its twin's follower answers nothing."""
+        key = None if twin.active else self._key()
+        look = None if key is None else self.fast.looked.get(key)
+        if look is None:
+            return None
+        sandbox = call.sandbox
+        call.operations = tuple([Operation(name=look.name, sandbox=sandbox, arguments=each) for each in look.arguments])
+        call.decision, call.classified_by = look.decision, look.classified_by
+        self.secrets = look.secrets
+        self.fast.engine.twincalls.noted(call, twin)
+        return look.ask
+
+    def _key(self) -> tuple[object, ...] | None:
+        """Everything that a call's meaning depends on but its sandbox; None where that is much, or in headers."""
+        method, _, head = self.asked
+        if len(self.body) + len(self.query) > _LONGEST_LOOKED or self.route.operation == "fs.upload":
+            return None
+        tool, baggage = head.fields.get(b"x-crossfade-tool"), head.fields.get(b"baggage")
+        captures = tuple(self.route.captures.values())
+        return self.route.template, method, self.query, self.body, captures, tool, baggage
+
     def recorded(self) -> None:
         call, twin, engine = self.call, self.twin, self.fast.engine
         calls = engine.twincalls
@@ -84,7 +145,8 @@ class Seated(Relayed):
         # Before the client can act on its answer, which is written in this same turn of the loop.
         finish(twin, self.go.call, equal=False)
         calls.after(call, twin, self.ask)
-        masking.learn(twin, call.operations)
+        if self.secrets:
+            masking.learn(twin, call.operations)
         if not self.complete:
             calls.interrupted(twin, self.go)
             engine.finish(call, None)
@@ -97,6 +159,11 @@ class Seated(Relayed):
             call.answers = translate.outcomes(call, answer, time.perf_counter() - self.arrived)
         if not calls.evidence(call, twin, self.go, engine.evidence_over):
             engine.finish(call, None)
+
+
+def secrets_in(operations: Sequence[Operation]) -> bool:
+    """Whether these calls name secrets."""
+    return any(secrets_of(each.arguments) for each in operations)
 
 
 def settled_on_old(twin: Twin) -> bool:

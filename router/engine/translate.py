@@ -57,8 +57,20 @@ async def _once(body: bytes) -> AsyncIterator[bytes]:
 def outcomes(call: Call, answer: Answer, seconds: float) -> tuple[Outcome, ...]:
     """A relayed answer as one outcome per operation, contents digested; none when it cannot be read."""
     found = outcomes_of(call.operations, answer.status, dict(_lower(answer.headers)), answer.body)
-    plain = [replace(each, value=digest_of(each.value)) if isinstance(each.value, bytes) else each for each in found]
-    return tuple(replace(each, seconds=seconds) for each in plain)
+    return tuple([_plain(each, seconds) for each in found])
+
+
+def _plain(outcome: Outcome, seconds: float) -> Outcome:
+    value = outcome.value
+    return Outcome(
+        fate=outcome.fate,
+        status=outcome.status,
+        value=digest_of(value) if isinstance(value, bytes) else value,
+        code=outcome.code,
+        message=outcome.message,
+        origin=outcome.origin,
+        seconds=seconds,
+    )
 
 
 def _lower(headers: Headers) -> list[tuple[bytes, bytes]]:

@@ -17,7 +17,7 @@ from router.engine import masking, translate
 from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.classify import classify
-from router.engine.decide import Decider
+from router.engine.decide import Decider, Wishes
 from router.engine.ending import Ending
 from router.engine.forward import body_size, has_body
 from router.settings import Settings
@@ -158,21 +158,25 @@ class TwinCalls:
     def wish(self, call: Call, twin: Twin) -> Origin:
         """What the flag of the call's tool asks for; noted in the call."""
         assert call.decision is not None
+        stage = self.noted(call, twin).stage(call.decision.tool)
+        call.decision = replace(call.decision, stage=stage, wish=STAGES[stage].wish)
+        return call.decision.wish
+
+    def noted(self, call: Call, twin: Twin) -> Wishes:
+        """The twin's wishes; the call notes what they were evaluated for."""
+        assert call.decision is not None
         wishes = self.decider.wishes(twin)
-        stage = wishes.stage(call.decision.tool)
-        wish = STAGES[stage].wish
         call.flag_version = wishes.values[call.decision.tool].version
         call.routing_key, call.organization = twin.row.routing_key, twin.row.organization
-        call.bucket = self.decider.subject(twin.row.routing_key, "").bucket
-        call.decision = replace(call.decision, stage=stage, wish=wish)
-        return wish
+        call.bucket = wishes.bucket
+        return wishes
 
     def ask(self, call: Call, twin: Twin) -> Ask:
-        """The call as admission sees it; its wish is noted in the call."""
+        """The call as admission sees it."""
         kind = call.kind
         assert kind is not None and call.decision is not None
-        self.wish(call, twin)
-        tool, stage = call.decision.tool, call.decision.stage
+        wishes, tool = self.noted(call, twin), call.decision.tool
+        stage = wishes.stage(tool)
         mutates = kind.effect is not Effect.READ
         known = bool(call.operations)
         paths = _paths(call.operations, self.settings.new.work_dir)
@@ -195,29 +199,38 @@ class TwinCalls:
 
     def decided(self, call: Call, twin: Twin, ask: Ask, go: Go) -> None:
         """Note the decision that admission makes of the call."""
-        decision, kind = call.decision, call.kind
-        assert decision is not None and kind is not None
-        decided = stages.decide(
-            decision.tool,
-            decision.stage,
-            kind.effect,
-            self._situation(twin, call.bucket),
-            side=go.side,
-            why=go.reason,
-            call_id=call.id,
-            sample=self.settings.tool(decision.tool).sample,
-        )
-        call.decision, call.answering = decided.decision, str(go.side)
+        assert call.decision is not None and call.kind is not None
+        tool, effect, row = call.decision.tool, call.kind.effect, twin.row
+        sample = self.settings.tool(tool).sample
+        wishes = self.decider.wishes(twin)
+        key = (tool, effect, go.side, go.reason, row.seat, row.follower, row.held, twin.active)
+        decided = wishes.made.get(key) if sample >= 1 else None
+        if decided is None:
+            now = self._situation(twin)
+            decided = stages.decide(
+                tool,
+                wishes.stage(tool),
+                effect,
+                now,
+                side=go.side,
+                why=go.reason,
+                call_id=call.id,
+                sample=sample,
+            )
+            if sample >= 1:
+                wishes.made[key] = decided
+        call.decision, call.answering = decided.decision, go.side.value
         call.dropped = decided.dropped or call.dropped
 
-    def _situation(self, twin: Twin, bucket: int = -1) -> stages.Situation:
+    def _situation(self, twin: Twin) -> stages.Situation:
+        wishes = self.decider.wishes(twin)
         return stages.Situation(
             seat=twin.seat,
             follower=twin.row.follower,
             active=twin.active,
             held=twin.row.held,
-            limiting=self.decider.wishes(twin).limiting,
-            bucket=bucket,
+            limiting=wishes.limiting,
+            bucket=wishes.bucket,
         )
 
     # After the answer

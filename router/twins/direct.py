@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -66,7 +66,7 @@ class Direct:
         single, id = self.singles.get(there), twin.row.ids.get(there)
         if single is None or not id:
             return None
-        asked = single(replace(operation, sandbox=id), Purpose.MIRROR)
+        asked = single(Operation(name=operation.name, sandbox=id, arguments=operation.arguments), Purpose.MIRROR)
         if asked is None:
             return None
         self.sides.breakers[there].trying()
@@ -125,8 +125,6 @@ class Shadow:
         if outcome is None:
             self.done(None, "")
             return
-        if isinstance(outcome.value, bytes):
-            outcome = replace(outcome, value=digest_of(outcome.value))
         self._over(outcome)
 
     def on_lost(self, lost: Lost, /) -> None:
@@ -151,4 +149,14 @@ class Shadow:
 
     def _over(self, outcome: Outcome) -> None:
         self.direct.sides.breakers[self.origin].note(outcome)
-        self.done(replace(outcome, origin=self.origin, seconds=time.perf_counter() - self.started), "")
+        value = outcome.value
+        told = Outcome(
+            fate=outcome.fate,
+            status=outcome.status,
+            value=digest_of(value) if isinstance(value, bytes) else value,
+            code=outcome.code,
+            message=outcome.message,
+            origin=self.origin,
+            seconds=time.perf_counter() - self.started,
+        )
+        self.done(told, "")

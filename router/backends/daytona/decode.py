@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done, refused, unknown
 from crossfade.results import (
@@ -180,39 +182,47 @@ def _number(value: Mapping[str, Any], name: str, default: int) -> int:
     return default if given is None else int(given)
 
 
+def _json(body: bytes) -> Any:
+    """As json reads it, which also takes half a surrogate pair, but mostly three times as fast."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return json.loads(body)
+
+
 def _sandbox(body: bytes, _headers: Headers) -> SandboxInfo:
-    return sandbox(json.loads(body))
+    return sandbox(_json(body))
 
 
 def _sandboxes(body: bytes, _headers: Headers) -> tuple[SandboxInfo, ...]:
-    value = json.loads(body)
+    value = _json(body)
     items = value["items"] if isinstance(value, dict) else value
     return tuple(sandbox(each) for each in items)
 
 
 def _labels(body: bytes, _headers: Headers) -> dict[str, str]:
-    return dict(json.loads(body)["labels"])
+    return dict(_json(body)["labels"])
 
 
 def _preview(body: bytes, _headers: Headers) -> PreviewLink:
-    value = json.loads(body)
+    value = _json(body)
     return PreviewLink(url=value["url"], token=value.get("token") or "")
 
 
 def _mapping(body: bytes, _headers: Headers) -> dict[str, Any] | None:
-    return dict(json.loads(body)) if body.strip() else None
+    return dict(_json(body)) if body.strip() else None
 
 
 def _directory(body: bytes, _headers: Headers) -> str:
-    return str(json.loads(body)["dir"])
+    return str(_json(body)["dir"])
 
 
 def _file(body: bytes, _headers: Headers) -> FileInfo:
-    return file(json.loads(body))
+    return file(_json(body))
 
 
 def _files(body: bytes, _headers: Headers) -> tuple[FileInfo, ...]:
-    return tuple(file(each) for each in json.loads(body))
+    return tuple(file(each) for each in _json(body))
 
 
 def file(value: Mapping[str, Any]) -> FileInfo:
@@ -250,33 +260,33 @@ def nanoseconds(text: str) -> int:
 
 def _matches(body: bytes, _headers: Headers) -> tuple[TextMatch, ...]:
     return tuple(
-        TextMatch(path=each["file"], line=int(each["line"]), content=each["content"]) for each in json.loads(body) or ()
+        TextMatch(path=each["file"], line=int(each["line"]), content=each["content"]) for each in _json(body) or ()
     )
 
 
 def _search(body: bytes, _headers: Headers) -> tuple[str, ...]:
-    return tuple(json.loads(body)["files"] or ())
+    return tuple(_json(body)["files"] or ())
 
 
 def _replaced(body: bytes, _headers: Headers) -> tuple[Replaced, ...]:
     return tuple(
         Replaced(path=each.get("file", ""), success=bool(each.get("success")), error=each.get("error") or "")
-        for each in json.loads(body) or ()
+        for each in _json(body) or ()
     )
 
 
 def _executed(body: bytes, _headers: Headers) -> ExecResult:
-    value = json.loads(body)
+    value = _json(body)
     code = value.get("exitCode", value.get("code", 0))
     return ExecResult(exit_code=int(code or 0), output=str(value.get("result") or "").encode("utf-8", "replace"))
 
 
 def _sessions(body: bytes, _headers: Headers) -> tuple[SessionInfo, ...]:
-    return tuple(_session_info(each) for each in json.loads(body) or ())
+    return tuple(_session_info(each) for each in _json(body) or ())
 
 
 def _session(body: bytes, _headers: Headers) -> SessionInfo:
-    return _session_info(json.loads(body))
+    return _session_info(_json(body))
 
 
 def _session_info(value: Mapping[str, Any]) -> SessionInfo:
@@ -285,7 +295,7 @@ def _session_info(value: Mapping[str, Any]) -> SessionInfo:
 
 
 def _command(body: bytes, _headers: Headers) -> CommandInfo:
-    return _command_info(json.loads(body))
+    return _command_info(_json(body))
 
 
 def _command_info(value: Mapping[str, Any]) -> CommandInfo:
@@ -294,7 +304,7 @@ def _command_info(value: Mapping[str, Any]) -> CommandInfo:
 
 
 def _session_executed(body: bytes, _headers: Headers) -> SessionExec:
-    value = json.loads(body)
+    value = _json(body)
     code = value.get("exitCode")
     if code is None and value.get("output") is None:
         return SessionExec(command_id=value.get("cmdId") or "")
@@ -304,25 +314,25 @@ def _session_executed(body: bytes, _headers: Headers) -> SessionExec:
 
 def _logs(body: bytes, headers: Headers) -> SessionLogs:
     if headers.get(b"content-type", b"").startswith(b"application/json"):
-        value = json.loads(body)
+        value = _json(body)
         if isinstance(value, dict):
             return SessionLogs(marked=str(value.get("output") or "").encode("utf-8", "replace"))
     return SessionLogs(marked=body)
 
 
 def _ptys(body: bytes, _headers: Headers) -> tuple[PtyInfo, ...]:
-    return tuple(_pty_info(each) for each in json.loads(body)["sessions"] or ())
+    return tuple(_pty_info(each) for each in _json(body)["sessions"] or ())
 
 
 def _pty(body: bytes, _headers: Headers) -> PtyInfo:
-    return _pty_info(json.loads(body))
+    return _pty_info(_json(body))
 
 
 def _pty_created(operation: Operation, body: bytes) -> PtyInfo:
     # The answer names the id only; the rest is as it was asked for.
     asked = operation.arguments
     return PtyInfo(
-        id=json.loads(body)["sessionId"],
+        id=_json(body)["sessionId"],
         cwd=asked.get("cwd") or "",
         env=dict(asked.get("env") or {}),
         cols=asked.get("cols") or 80,
