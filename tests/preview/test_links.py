@@ -49,10 +49,21 @@ async def test_no_link_or_token_of_the_new_provider_is_ever_handed_out(box: Box)
     assert "localhost" not in said
 
 
-async def test_a_client_that_wants_its_answer_encoded_gets_a_whole_one(box: Box) -> None:
-    link = await box.link(**{"Accept-Encoding": "gzip, br"})
+async def test_the_answer_is_asked_for_unencoded_whatever_the_client_takes(box: Box) -> None:
+    preview = box.rig.app.preview
+    assert preview is not None
+    links, asked = _with(preview.links, {"sandboxId": box.id, "url": "x", "token": "y"}), []
+    api = links.api
 
-    assert link["url"] == f"http://{box.host}"
+    async def noting(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        asked.extend(name for name, _ in scope["headers"])
+        await api(scope, receive, send)
+
+    said = await _asked(replace(links, api=noting), f"/api/sandbox/{box.id}/ports/80/preview-url", b"")
+
+    assert json.loads(said)["url"] == f"http://80-{box.id}.{DOMAIN}"
+    assert asked == [b"host"]
+    assert (await box.link(**{"Accept-Encoding": "gzip, br"}))["url"] == f"http://{box.host}"
 
 
 async def test_only_who_may_use_the_sandbox_gets_a_link(box: Box) -> None:
@@ -249,7 +260,7 @@ async def _asked(links: Links, path: str, query: bytes) -> bytes:
         "path": path,
         "raw_path": path.encode(),
         "query_string": query,
-        "headers": [(b"host", b"api.example.org")],
+        "headers": [(b"host", b"api.example.org"), (b"accept-encoding", b"gzip")],
     }
     await links(scope, _nothing, send)
     return b"".join(sent)

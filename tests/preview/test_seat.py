@@ -132,6 +132,17 @@ async def test_a_deleted_sandbox_has_no_ports(rig: Rig) -> None:
     assert (await rig.get(box.host, headers=token)).status_code == 404
 
 
+async def test_a_sandbox_that_is_being_deleted_has_no_ports_although_both_sides_still_have_it(rig: Rig) -> None:
+    box = await rig.create()
+    await box.joined()
+    await box.serve(Origin.OLD, "old")
+    token = await box.token()
+    before = await rig.get(box.host, headers=token)
+    await rig.app.registry.change(box.twin, follower=FollowerState.DELETING)
+
+    assert (before.status_code, (await rig.get(box.host, headers=token)).status_code) == (200, 404)
+
+
 async def test_looking_counts_as_activity_unless_it_is_asked_not_to(box: Box) -> None:
     token = await box.token()
     box.twin.last_activity = 0.0
