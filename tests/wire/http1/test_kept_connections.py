@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from router.wire.http1 import Pools, PoolSettings
-from tests.wire.http1.asking import GET, HEAD, OK, ask, post
+from tests.wire.http1.asking import GET, HEAD, OK, Asked, ask, post
 from tests.wire.origin import Peer, answering, origin, until
 
 FORGED = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -115,14 +115,32 @@ async def test_a_connection_idle_for_too_long_is_closed_by_itself() -> None:
         assert pool.counts["open"] == 0
 
 
-async def test_an_old_connection_is_not_used_again() -> None:
+async def test_an_old_connection_is_not_used_again_though_it_never_rests() -> None:
     settings = PoolSettings(idle_seconds=30, age_seconds=0.2)
     async with origin(answering(OK)) as there, Pools(settings) as pools:
         pool = pools.get(there.url)
-        async with asyncio.timeout(20):
-            while there.connections < 2:
-                assert await ask(pool).answer() == (200, b"ok")
-                await asyncio.sleep(0.01)
+        calls = []
+
+        class Again(Asked):
+            def on_end(self) -> None:
+                super().on_end()
+                if there.connections == 1:
+                    start()
+
+        def start() -> None:
+            calls.append(Again())
+            calls[-1].handle = pool.start(calls[-1], GET)
+
+        start()
+        await until(lambda: there.connections == 2)
+        await until(lambda: pool.counts["idle"] == 1)
+        assert all(call.ended for call in calls) and pool.counts["open"] == 1
+
+
+async def test_an_old_connection_at_rest_is_closed_by_itself() -> None:
+    async with origin(answering(OK)) as there, Pools(PoolSettings(idle_seconds=30, age_seconds=0.2)) as pools:
+        assert await ask(pools.get(there.url)).answer() == (200, b"ok")
+        await until(lambda: pools.get(there.url).counts["open"] == 0)
 
 
 async def test_a_connection_that_died_while_idle_is_not_handed_out() -> None:

@@ -153,13 +153,32 @@ async def test_an_early_answer_to_a_paused_caller_leaves_a_connection_that_reads
         await peer.reader.readexactly(2)
         peer.writer.close()
 
-    async with origin(script) as there, Pools() as pools:
+    async with origin(script) as there, Pools(PoolSettings(linger_seconds=60)) as pools:
         pool = pools.get(there.url)
         call = ask(pool, post(2), b"a", ends=False)
         call.on_head = lambda *_: call.handle.pause()  # type: ignore[method-assign]
         assert await call.answer() == (0, b"ok")
         call.handle.write(b"b")
         await until(lambda: pool.counts["open"] == 0)
+
+
+async def test_bytes_behind_an_early_answer_cost_its_connection() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.say(OK)
+        await peer.reader.readexactly(1)
+        await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+        await peer.left()
+
+    async with origin(script) as there, Pools() as pools:
+        pool = pools.get(there.url)
+        call = ask(pool, post(2), b"", ends=False)
+        assert await call.answer() == (200, b"ok")
+        call.handle.write(b"a")
+        await until(lambda: call.handle.over)
+        call.handle.write(b"b")
+        call.handle.end()
+        assert pool.counts["open"] == 0 and call.body == b"ok"
 
 
 async def test_an_upload_that_stops_behind_its_early_answer_costs_its_connection() -> None:
