@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.born = self.idle_since = self.loop.time()
         socket = transport.get_extra_info("socket")
-        if socket is not None:
+        if socket is not None and hasattr(select, "poll"):  # not on Windows
             poll = select.poll()
             poll.register(socket.fileno(), select.POLLIN)
             self._poll = poll.poll
