@@ -1,13 +1,17 @@
 """Records: one line per call, the ground truth of every report."""
 
-from dataclasses import dataclass
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 from crossfade.comparison import Difference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One call of a client, final: written once, when answer and comparison are both over. No payloads."""
+class Record(NamedTuple):
+    """One call of a client, final: written once, when answer and comparison are both over. No payloads.
+
+    Name the fields when making one. A tuple, unlike other values, because every call makes one: it costs a third of a
+    frozen dataclass. The store keeps values by place: a new field goes to the end, with a default, and none goes away.
+    """
 
     id: str  # time-sortable, as in X-Crossfade-Call
     at: float  # arrival, Unix seconds
@@ -43,3 +47,7 @@ class Record:
     severity: str = ""
     signatures: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()  # capped, redacted samples
+
+    def plain(self) -> dict[str, Any]:
+        """Names and values, differences too, as JSON takes them."""
+        return self._asdict() | {"differences": [asdict(difference) for difference in self.differences]}

@@ -42,13 +42,13 @@ def tail(
     as_json: bool,
 ) -> None:
     """Show the newest calls, in the order in which they were completed."""
-    from router.store import queries
+    from router.store import calls as stored
 
     database = _open(config, store)
     try:
         after = 0
         while True:
-            found = queries.tail(database, after=after, limit=limit, tool=tool, sandbox=sandbox, differing=differing)
+            found = stored.tail(database, after=after, limit=limit, tool=tool, sandbox=sandbox, differing=differing)
             for numbered in found:
                 click.echo(_json(numbered.record) if as_json else _line(numbered.record))
                 after = numbered.seq
@@ -67,11 +67,11 @@ def tail(
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object, schema crossfade.call/1.")
 def show(id: str, config: str | None, store: str | None, as_json: bool) -> None:
     """Show one call by its ID (X-Crossfade-Call) or the beginning of it: who answered, why, and what differed."""
-    from router.store import queries
+    from router.store import calls as stored
 
     database = _open(config, store)
     try:
-        found = queries.records_starting(database, id)
+        found = stored.records_starting(database, id)
     finally:
         database.close()
     exact = [record for record in found if record.id == id] or found
@@ -90,10 +90,9 @@ def _open(config: str | None, store: str | None) -> Database:
 
 
 def _json(record: Record) -> str:
-    import dataclasses
     import json
 
-    return json.dumps({"schema": "crossfade.call/1", **dataclasses.asdict(record)}, ensure_ascii=False)
+    return json.dumps({"schema": "crossfade.call/1", **record.plain()}, ensure_ascii=False)
 
 
 def _line(record: Record) -> str:

@@ -23,6 +23,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from crossfade.errors import Refused, SettingsError, Unreachable
 from router.store import schema
+from router.store.migration import migrate
+from router.store.sandboxes import COUNTED
 
 log = logging.getLogger("crossfade.store")
 
@@ -82,6 +84,7 @@ class Database:
         self.url = url
         self.name = url.render_as_string(hide_password=True)
         self.gate = WriteGate()
+        self.unreadable: set[int] = set()  # segments that were complained of
         self._engine = _engine(url, durable=False, busy_seconds=busy_seconds)
         self._durable = _engine(url, durable=True, busy_seconds=busy_seconds)
 
@@ -203,6 +206,14 @@ def _prepare(database: Database, *, create: bool) -> None:
         )
     if found == schema.SCHEMA_VERSION:
         return
+    if found and not create:
+        raise Refused(
+            f"store '{database.name}' has schema {found}, of an older crossfade; this one knows schema "
+            f"{schema.SCHEMA_VERSION}, and converts it when its router first runs"
+        )
+    if found:
+        migrate(database)
+        return
     if not create:
         raise Unreachable(f"store '{database.name}' holds no crossfade tables; it is made when the router first runs")
     with database.writing() as connection:
@@ -211,6 +222,7 @@ def _prepare(database: Database, *, create: bool) -> None:
         if _meta(connection, "schema_version") is None:
             connection.execute(insert(schema.meta).values(name="schema_version", value=str(schema.SCHEMA_VERSION)))
             connection.execute(insert(schema.meta).values(name="flags_revision", value="0"))
+            connection.execute(insert(schema.meta).values(name=COUNTED, value="0"))
 
 
 def _meta(connection: Connection, name: str) -> str | None:

@@ -3,13 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from comparators.signatures import signature
 from crossfade.comparison import Difference, Severity
 from crossfade.operation import OPERATIONS
 from crossfade.record import Record
-from router.store.histogram import bucket_of
+from router.store.histogram import buckets_of
 
 HOUR = 3600
 SAMPLES_KEPT = 5  # of each signature
@@ -56,18 +57,39 @@ class Sample:
     new: str
 
 
+class _Kind(NamedTuple):
+    """What decides how a record is counted. Records of a batch are of few kinds, so they are counted by kind."""
+
+    tool: str
+    answering: str
+    wish: str
+    stage: str
+    operation: str
+    status: int
+    fate: str
+    mirrored: bool
+    dropped: str
+    shadow_fate: str
+    matched: bool | None
+    severity: str
+
+
+_kind_of = itemgetter(*map(Record._fields.index, _Kind._fields))
+
+
 class Fold:
     """What a batch of records adds to the hourly tables."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Sequence[Record]) -> None:
         self.sums: dict[tuple[int, str, str, str, str], Sums] = defaultdict(Sums)
         self.tallies: Counter[tuple[int, str, str, str, str]] = Counter()
         self.latencies: dict[tuple[int, str, str, str], Counter[int]] = defaultdict(Counter)
         self.sandboxes: dict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         self.signatures: dict[tuple[int, str, str], SignatureSums] = {}
         self._samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-        for record in records:
-            self._add(record)
+        self._signatures_of: Counter[tuple[int, str]] = Counter()
+        for hour, group in _by_hour(records):
+            self._add_hour(hour, group)
 
     @property
     def samples(self) -> list[Sample]:
@@ -82,52 +104,84 @@ class Fold:
     def tally_rows(self) -> Iterator[Sequence[Any]]:
         return ((*key, count) for key, count in self.tallies.items())
 
-    def sandbox_rows(self) -> Iterator[Sequence[Any]]:
-        return ((*key, *counts) for key, counts in self.sandboxes.items())
-
     def signature_rows(self) -> Iterator[Sequence[Any]]:
         for key, sums in self.signatures.items():
             yield (*key, sums.severity, sums.count, sums.first_seen, sums.last_seen)
 
-    def _add(self, record: Record) -> None:
-        hour = int(record.at // HOUR) * HOUR
-        cancelled = record.status == _CLIENT_WENT_AWAY
-        sums = self.sums[hour, record.tool, record.answering, record.wish, record.stage]
-        counts = sums.counts
-        counts["calls"] += 1
-        counts["cancelled"] += cancelled
-        # A client that went away counts against nobody.
-        counts["failed"] += record.fate != "ok" and not cancelled
-        counts["mirrored"] += record.mirrored
-        counts["bytes_in"] += record.bytes_in
-        counts["bytes_out"] += record.bytes_out
-        if record.validation_seconds:
-            counts["validated"] += 1
-            sums.validation_seconds += record.validation_seconds
-        if record.matched is not None:
-            self._add_comparison(hour, record, counts)
-        if record.shadow_fate and record.answering in ("old", "new") and not cancelled:
-            counts[_parity(record)] += 1
-        self._tally(hour, record, "status", str(record.status))
-        if record.dropped:
-            self._tally(hour, record, "dropped", record.dropped)
-        if record.answering != record.wish:
-            self._tally(hour, record, "held", record.reason)
-        self._add_latency(hour, record)
-        if record.sandbox:
-            sandbox = self.sandboxes[hour, record.tool, record.sandbox]
-            sandbox[0] += 1
-            sandbox[1] += record.answering == "new"
-            sandbox[2] += record.matched is not None
-            sandbox[3] += differs(record)
+    def _add_hour(self, hour: int, records: Sequence[Record]) -> None:
+        groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
+        for record in records:
+            groups[_kind_of(record)].append(record)
+        for kind, group in groups.items():
+            self._add_group(hour, _Kind._make(kind), group)
+        if any(kind.matched is False for kind in map(_Kind._make, groups)):
+            # In the order of completion, because of the samples: the newest are kept.
+            for record in records:
+                if record.matched is False:
+                    self._add_differences(hour, record)
 
-    def _add_comparison(self, hour: int, record: Record, counts: dict[str, int]) -> None:
-        counts["compared"] += 1
-        if record.matched:
-            counts["matched"] += 1
+    def _add_group(self, hour: int, kind: _Kind, group: Sequence[Record]) -> None:
+        """Records of one kind: most of what is counted is the same for all of them."""
+        calls = len(group)
+        cancelled = kind.status == _CLIENT_WENT_AWAY
+        sums = self.sums[hour, kind.tool, kind.answering, kind.wish, kind.stage]
+        counts = sums.counts
+        counts["calls"] += calls
+        counts["cancelled"] += calls * cancelled
+        # A client that went away counts against nobody.
+        counts["failed"] += calls * (kind.fate != "ok" and not cancelled)
+        counts["mirrored"] += calls * kind.mirrored
+        counts["bytes_in"] += sum(map(attrgetter("bytes_in"), group))
+        counts["bytes_out"] += sum(map(attrgetter("bytes_out"), group))
+        if waited := list(filter(None, map(attrgetter("validation_seconds"), group))):
+            counts["validated"] += len(waited)
+            sums.validation_seconds += sum(waited)
+        if kind.matched is not None:
+            counts["compared"] += calls
+            counts["matched"] += calls * kind.matched
+            counts["cosmetic"] += calls * (not kind.matched and kind.severity == Severity.COSMETIC)
+            counts["contract"] += calls * (not kind.matched and kind.severity == Severity.CONTRACT)
+        if kind.shadow_fate and kind.answering in ("old", "new") and not cancelled:
+            counts[_parity(kind)] += calls
+        self._add_tallies(hour, kind, group)
+        self._add_latencies(hour, kind, group)
+        self._add_sandboxes(hour, kind, group)
+
+    def _add_tallies(self, hour: int, kind: _Kind, group: Sequence[Record]) -> None:
+        self._tally(hour, kind, "status", str(kind.status), len(group))
+        if kind.dropped:
+            self._tally(hour, kind, "dropped", kind.dropped, len(group))
+        if kind.answering != kind.wish:
+            for reason, calls in Counter(map(attrgetter("reason"), group)).items():
+                self._tally(hour, kind, "held", reason, calls)
+
+    def _add_latencies(self, hour: int, kind: _Kind, group: Sequence[Record]) -> None:
+        operation = OPERATIONS.get(kind.operation)
+        # A followed log lasts as long as somebody looks, and a refusal is quick: neither tells how fast an origin is.
+        if kind.answering not in ("old", "new") or (operation is not None and operation.stream):
             return
-        counts["cosmetic"] += record.severity == Severity.COSMETIC
-        counts["contract"] += record.severity == Severity.CONTRACT
+        if kind.fate == "ok":
+            self._add_durations((hour, kind.tool, kind.answering, "answer"), map(attrgetter("origin_seconds"), group))
+        if kind.shadow_fate == "ok":
+            other = "old" if kind.answering == "new" else "new"
+            self._add_durations((hour, kind.tool, other, "shadow"), map(attrgetter("shadow_seconds"), group))
+
+    def _add_durations(self, key: tuple[int, str, str, str], durations: Iterable[float]) -> None:
+        if buckets := buckets_of(filter(None, durations)):
+            self.latencies[key].update(buckets)
+
+    def _add_sandboxes(self, hour: int, kind: _Kind, group: Sequence[Record]) -> None:
+        on_new, compared, differing = kind.answering == "new", kind.matched is not None, differs(kind)
+        for sandbox, calls in Counter(map(attrgetter("sandbox"), group)).items():
+            if not sandbox:
+                continue
+            sums = self.sandboxes[hour, kind.tool, sandbox]
+            sums[0] += calls
+            sums[1] += calls * on_new
+            sums[2] += calls * compared
+            sums[3] += calls * differing
+
+    def _add_differences(self, hour: int, record: Record) -> None:
         named: dict[str, Difference] = {}
         for difference in record.differences:
             named.setdefault(signature(record.operation, difference), difference)
@@ -144,11 +198,12 @@ class Fold:
         name = name[:_NAME_LIMIT]
         if (*place, name) in self.signatures:
             return name
-        return name if sum(key[:2] == place for key in self.signatures) < _NAMES else _OVERFLOW
+        return name if self._signatures_of[place] < _NAMES else _OVERFLOW
 
     def _add_signature(self, hour: int, record: Record, name: str, severity: str) -> None:
         sums = self.signatures.get((hour, record.tool, name))
         if sums is None:
+            self._signatures_of[hour, record.tool] += 1
             self.signatures[hour, record.tool, name] = SignatureSums(str(severity), 1, record.at, record.at)
             return
         sums.count += 1
@@ -170,33 +225,38 @@ class Fold:
         )
         del samples[:-SAMPLES_KEPT]
 
-    def _tally(self, hour: int, record: Record, kind: str, name: str) -> None:
-        key = (hour, record.tool, record.answering, kind, name[:_NAME_LIMIT])
+    def _tally(self, hour: int, kind: _Kind, what: str, name: str, calls: int) -> None:
+        key = (hour, kind.tool, kind.answering, what, name[:_NAME_LIMIT])
         if key not in self.tallies and len(self.tallies) >= _NAMES * 4:
-            key = (hour, record.tool, record.answering, kind, _OVERFLOW)
-        self.tallies[key] += 1
-
-    def _add_latency(self, hour: int, record: Record) -> None:
-        kind = OPERATIONS.get(record.operation)
-        # A followed log lasts as long as somebody looks, and a refusal is quick: neither tells how fast an origin is.
-        if record.answering not in ("old", "new") or (kind is not None and kind.stream):
-            return
-        if record.fate == "ok" and record.origin_seconds:
-            self.latencies[hour, record.tool, record.answering, "answer"][bucket_of(record.origin_seconds)] += 1
-        if record.shadow_fate == "ok" and record.shadow_seconds:
-            other = "old" if record.answering == "new" else "new"
-            self.latencies[hour, record.tool, other, "shadow"][bucket_of(record.shadow_seconds)] += 1
+            key = (hour, kind.tool, kind.answering, what, _OVERFLOW)
+        self.tallies[key] += calls
 
 
-def differs(record: Record) -> bool:
+def _by_hour(records: Sequence[Record]) -> Iterable[tuple[int, Sequence[Record]]]:
+    if not records:
+        return ()
+    arrivals = list(map(attrgetter("at"), records))
+    if _hour(min(arrivals)) == _hour(max(arrivals)):
+        return [(_hour(arrivals[0]), records)]
+    groups: dict[int, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[_hour(record.at)].append(record)
+    return groups.items()
+
+
+def _hour(at: float) -> int:
+    return int(at // HOUR) * HOUR
+
+
+def differs(record: Record | _Kind) -> bool:
     """Whether the two sides disagree in more than looks."""
     return record.matched is False and record.severity != Severity.COSMETIC
 
 
-def _parity(record: Record) -> str:
+def _parity(kind: _Kind) -> str:
     """Which cell of the table old ok or failed × new ok or failed."""
-    answered, shadowed = record.fate == "ok", record.shadow_fate == "ok"
-    old, new = (answered, shadowed) if record.answering == "old" else (shadowed, answered)
+    answered, shadowed = kind.fate == "ok", kind.shadow_fate == "ok"
+    old, new = (answered, shadowed) if kind.answering == "old" else (shadowed, answered)
     if old and new:
         return "both_ok"
     if old:

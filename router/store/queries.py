@@ -1,4 +1,4 @@
-"""What the command line and the report read, as plain values."""
+"""Sums that the command line and the report read, as plain values."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,23 +7,14 @@ from dataclasses import dataclass, field
 import orjson
 from sqlalchemy import Connection, Row, Table, func, select
 
-from crossfade.record import Record
 from crossfade.stage import Stage
 from router.store import schema
 from router.store.database import Database
 from router.store.fold import COUNTERS, HOUR
 from router.store.histogram import merged
-from router.store.rows import record_of
+from router.store.sandboxes import all_hours
 
 _FLAG_PREFIX = "sandbox-migration-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Numbered:
-    """A record and its place in the order in which calls were completed."""
-
-    seq: int
-    record: Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,38 +114,6 @@ class ToolFlag:
     has_exceptions: bool = False
 
 
-def tail(
-    database: Database,
-    *,
-    after: int = 0,
-    limit: int = 50,
-    tool: str | None = None,
-    sandbox: str | None = None,
-    differing: bool = False,
-) -> Sequence[Numbered]:
-    """The newest completed calls, oldest of them first; `after` a place in that order."""
-    table = schema.records
-    query = select(table.c.seq, table.c.body).where(table.c.seq > after).order_by(table.c.seq.desc()).limit(limit)
-    if tool:
-        query = query.where(table.c.tool == tool)
-    if sandbox:
-        query = query.where(table.c.sandbox == sandbox)
-    if differing:
-        query = query.where(table.c.differing.is_(True))
-    with database.reading() as connection:
-        rows = connection.execute(query).all()
-    return [Numbered(seq=row.seq, record=record_of(row.body)) for row in reversed(rows)]
-
-
-def records_starting(database: Database, id: str, *, limit: int = 10) -> Sequence[Record]:
-    """Records whose id is, or starts with, this one."""
-    table = schema.records
-    after_last = id[:-1] + chr(ord(id[-1]) + 1) if id else "\U0010ffff"
-    query = select(table.c.body).where(table.c.id >= id, table.c.id < after_last).order_by(table.c.id).limit(limit)
-    with database.reading() as connection:
-        return [record_of(row.body) for row in connection.execute(query)]
-
-
 def window(database: Database, since: float = 0.0) -> Window:
     """Sums of every hour that ended after `since`: hours are not split."""
     first = int(since // HOUR) * HOUR
@@ -165,7 +124,7 @@ def window(database: Database, since: float = 0.0) -> Window:
             by_tool[row.tool].append(row)
         tallies = _tallies(connection, first)
         latencies = _latencies(connection, first)
-        sandboxes = _sandboxes(connection, first)
+        sandboxes = _sandboxes(database, connection, first)
         signatures = _signatures(connection, first)
         tools = tuple(
             _tool(
@@ -275,16 +234,16 @@ def _latencies(connection: Connection, first: int) -> Mapping[str, Mapping[tuple
     return found
 
 
-def _sandboxes(connection: Connection, first: int) -> Mapping[str, Sandboxes]:
-    table = schema.sandbox_hours
+def _sandboxes(database: Database, connection: Connection, first: int) -> Mapping[str, Sandboxes]:
+    hours = all_hours(database, connection).subquery()
     each = (
         select(
-            table.c.tool,
-            table.c.sandbox,
-            *(func.max(table.c[name]).label(name) for name in ("on_new", "compared", "differing")),
+            hours.c.tool,
+            hours.c.sandbox,
+            *(func.max(hours.c[name]).label(name) for name in ("on_new", "compared", "differing")),
         )
-        .where(table.c.hour >= first)
-        .group_by(table.c.tool, table.c.sandbox)
+        .where(hours.c.hour >= first)
+        .group_by(hours.c.tool, hours.c.sandbox)
         .subquery()
     )
     query = select(

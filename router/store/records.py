@@ -15,25 +15,24 @@ from crossfade.record import Record
 from crossfade.upstream import Purpose
 from router.store import schema
 from router.store.bulk import BulkInsert
+from router.store.calls import Segment
 from router.store.database import Database
-from router.store.fold import COUNTERS, HOUR, SAMPLES_KEPT, Fold, differs
-from router.store.histogram import merged
+from router.store.fold import COUNTERS, HOUR, SAMPLES_KEPT, Fold
 from router.store.retention import Retention
-from router.store.rows import text_of
+from router.store.sandboxes import SandboxCounts
 
 log = logging.getLogger("crossfade.store")
 
 _CAPACITY = 50_000  # records waiting; beyond it new ones are lost, counted
 _COMMIT_SECONDS = 0.5
-# One transaction's share: small, because a client's write may wait for it (WriteGate).
-_BATCH = 1_000
+# One segment and one transaction: large, because most of the work is by the batch; not larger, because a client's write
+# may wait for it (WriteGate).
+_BATCH = 4_000
 _CLOSE_SECONDS = 15.0
 
-_RECORDS = BulkInsert(schema.records)
 _ROLLUPS = BulkInsert(schema.rollups, adds=(*COUNTERS, "validation_seconds"))
 _TALLIES = BulkInsert(schema.tallies, adds=("count",))
 _LATENCIES = BulkInsert(schema.latencies, replaces=("histogram",))
-_SANDBOXES = BulkInsert(schema.sandbox_hours, adds=("calls", "on_new", "compared", "differing"))
 _SIGNATURES = BulkInsert(
     schema.signatures, adds=("count",), replaces=("severity",), lowest=("first_seen",), highest=("last_seen",)
 )
@@ -77,6 +76,7 @@ class SqlRecords:
         self._failing = False
         self.lost = 0
         self.written = 0
+        self._sandboxes = SandboxCounts(database)
         self._thread = threading.Thread(target=self._run, name="crossfade records", daemon=True)
         self._thread.start()
 
@@ -131,6 +131,7 @@ class SqlRecords:
             with self._idle:
                 asked = self._asked
             self._write_all()
+            self._count_sandboxes(now=last)
             with self._idle:
                 self._served = asked
                 self._idle.notify_all()
@@ -140,6 +141,11 @@ class SqlRecords:
 
     def _write_all(self) -> None:
         """Write what waits now, in transactions of one batch. A store that fails is tried again at the next turn."""
+        try:
+            self._sandboxes.recover()
+        except Unreachable as error:
+            self._report(error)
+            return
         left = self.waiting
         while left > 0 or self._counters_waiting():
             if not self._batch:
@@ -183,11 +189,12 @@ class SqlRecords:
     def _commit(self, batch: Sequence[Record]) -> None:
         # Made before the write lock is taken.
         fold = Fold(batch)
-        rows = [(each.id, each.at, each.tool, each.sandbox, differs(each), text_of(each)) for each in batch]
+        segment = Segment(batch) if batch else None
         requests, losses = self._taken()
         try:
             with self._database.writing() as connection:
-                _RECORDS.run(connection, rows)
+                if segment:
+                    segment.write(connection)
                 _write_fold(connection, fold)
                 _REQUESTS.run(connection, [(*key, count) for key, count in requests.items()])
                 _LOSSES.run(connection, [(*key, count) for key, count in losses.items()])
@@ -196,7 +203,14 @@ class SqlRecords:
                 self._requests.update(requests)
                 self._losses.update(losses)
             raise
+        self._sandboxes.add(fold.sandboxes)
         self.written += len(batch)
+
+    def _count_sandboxes(self, *, now: bool) -> None:
+        try:
+            self._sandboxes.write(now=now)
+        except Exception as error:  # nothing is lost: the next turn, or the next writer, counts them
+            self._report(error)
 
     def _taken(self) -> tuple[Counter[tuple[int, str, str]], Counter[tuple[int, str]]]:
         with self._lock:
@@ -227,7 +241,6 @@ class SqlRecords:
 def _write_fold(connection: Connection, fold: Fold) -> None:
     _ROLLUPS.run(connection, list(fold.rollup_rows()))
     _TALLIES.run(connection, list(fold.tally_rows()))
-    _SANDBOXES.run(connection, list(fold.sandbox_rows()))
     _SIGNATURES.run(connection, list(fold.signature_rows()))
     _write_latencies(connection, fold)
     _write_samples(connection, fold)
@@ -243,9 +256,11 @@ def _write_latencies(connection: Connection, fold: Fold) -> None:
         for key, counts in fold.latencies.items():
             if key[0] != hour:
                 continue
-            before = {int(bucket): count for bucket, count in orjson.loads(known.get(key, "{}")).items()}
-            together = merged(before, counts)
-            rows.append((*key, orjson.dumps(together, option=orjson.OPT_NON_STR_KEYS).decode()))
+            together = orjson.loads(known.get(key, "{}"))
+            for bucket, count in counts.items():
+                name = str(bucket)
+                together[name] = together.get(name, 0) + count
+            rows.append((*key, orjson.dumps(together).decode()))
     _LATENCIES.run(connection, rows)
 
 

@@ -1,14 +1,19 @@
-"""Bounded keeping: old rows go by age, then by bytes, a few at a time, so that no commit waits long."""
+"""Bounded keeping: segments and old rows go by age, then by bytes, a few at a time, so that no commit waits long."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, takewhile
+from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Row, Table, delete, func, select
 
 from router.store import schema
 from router.store.database import Database, release_free_pages, size_bytes
 
-_STEP_ROWS = 500
+# Of one step, whichever is first.
+_STEP_SEGMENTS = 50
+_STEP_BYTES = 2_000_000
 _SWEEP_SECONDS = 60.0  # between looks when nothing was found to delete
 _RELEASED_PAGES = 500  # given back to the file system at a time
 _BY_RECORDS_AGE = (schema.sandbox_hours,)
@@ -25,14 +30,14 @@ class Retention:
     _next: float = field(default=0.0, init=False)
 
     def step(self, database: Database, now: float) -> int:
-        """Delete at most one step's rows. Returns how many; while some were found the next call looks again at once."""
+        """Delete at most one step's records and rows. Returns how many; after some it looks again when next called."""
         if time.monotonic() < self._next:
             return 0
         deleted = 0
         with database.writing() as connection:
             deleted += self._old_records(connection, now)
-            if not deleted and size_bytes(connection) > self.bytes:
-                deleted += _delete_records(connection, _oldest(connection, before=None))
+            if not deleted and (excess := size_bytes(connection) - self.bytes) > 0:
+                deleted += _delete(connection, _oldest(connection, min(excess, _STEP_BYTES)))
             deleted += self._old_hours(connection, now)
             if deleted:
                 release_free_pages(connection, _RELEASED_PAGES)
@@ -41,7 +46,10 @@ class Retention:
         return deleted
 
     def _old_records(self, connection: Connection, now: float) -> int:
-        return _delete_records(connection, _oldest(connection, before=now - self.records_seconds))
+        # Segments stand in the order of completion; near enough to the order of arrival, at which age counts.
+        before = now - self.records_seconds
+        oldest = takewhile(lambda segment: segment.last_at < before, _oldest(connection, _STEP_BYTES))
+        return _delete(connection, list(oldest))
 
     def _old_hours(self, connection: Connection, now: float) -> int:
         deleted = 0
@@ -51,20 +59,21 @@ class Retention:
         return deleted
 
 
-def _oldest(connection: Connection, *, before: float | None) -> int | None:
-    """The last row number of a step's oldest rows that may go, None if there is none."""
-    first = select(schema.records.c.seq, schema.records.c.at).order_by(schema.records.c.seq).limit(_STEP_ROWS)
-    rows = connection.execute(first).all()
-    if before is not None:
-        # Rows stand in the order of completion; near enough to the order of arrival, at which age counts.
-        rows = [row for row in rows if row.at < before]
-    return rows[-1].seq if rows else None
+def _oldest(connection: Connection, size: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The oldest segments that together hold so many bytes, or a step's number of them."""
+    table = schema.segments
+    columns = (table.c.seq, table.c.last_at, table.c.records, func.length(table.c.body).label("bytes"))
+    query = select(*columns).order_by(table.c.seq).limit(_STEP_SEGMENTS)
+    segments = connection.execute(query).all()
+    before = accumulate((segment.bytes for segment in segments), initial=0)
+    return [segment for segment, passed in zip(segments, before, strict=False) if passed < size]
 
 
-def _delete_records(connection: Connection, last: int | None) -> int:
-    if last is None:
+def _delete(connection: Connection, segments: Sequence[Row[*tuple[Any, ...]]]) -> int:
+    if not segments:
         return 0
-    return connection.execute(delete(schema.records).where(schema.records.c.seq <= last)).rowcount
+    connection.execute(delete(schema.segments).where(schema.segments.c.seq <= segments[-1].seq))
+    return sum(segment.records for segment in segments)
 
 
 def _delete_hours(connection: Connection, table: Table, before: float) -> int:

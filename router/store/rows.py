@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,41 +12,41 @@ from crossfade.record import Record
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState, TwinRow
 
-_RECORD_FIELDS = frozenset(each.name for each in dataclasses.fields(Record))
 _TWIN_FIELDS = frozenset(each.name for each in dataclasses.fields(TwinRow))
 
 
-def text_of(value: Any) -> str:
-    """A value (a dataclass too) as JSON text."""
+def json_of(value: Any) -> bytes:
+    """A value, with dataclasses in it, as JSON. Raises TypeError for what JSON cannot say."""
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value)
     except TypeError:
         # Half a surrogate pair in a text, or a number beyond 64 bits: rare, and no reason to lose a record.
-        plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-        return json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace").decode()
+        return json.dumps(value, ensure_ascii=False, default=dataclasses.asdict).encode("utf-8", "replace")
 
 
 def record_of(text: str) -> Record:
-    """A record from its text. Fields that this program does not know are left out."""
-    values = {name: value for name, value in orjson.loads(text).items() if name in _RECORD_FIELDS}
+    """A record from its text in a store of schema 1. Fields that this program does not know are left out."""
+    values = {name: value for name, value in orjson.loads(text).items() if name in Record._fields}
     values["signatures"] = tuple(values.get("signatures", ()))
-    values["differences"] = tuple(
-        Difference(
-            path=each["path"],
-            change=Change(each["change"]),
-            severity=Severity(each["severity"]),
-            old=each.get("old", ""),
-            new=each.get("new", ""),
-        )
-        for each in values.get("differences", ())
-    )
+    values["differences"] = tuple(map(difference_of, values.get("differences", ())))
     return Record(**values)
+
+
+def difference_of(values: Mapping[str, Any]) -> Difference:
+    """A difference from its names and values."""
+    return Difference(
+        path=values["path"],
+        change=Change(values["change"]),
+        severity=Severity(values["severity"]),
+        old=values.get("old", ""),
+        new=values.get("new", ""),
+    )
 
 
 def twin_text(row: TwinRow) -> str:
     """A twin's row as text, its dirty mark left out, which has a column of its own."""
     values = {each.name: getattr(row, each.name) for each in dataclasses.fields(row) if each.name != "dirty"}
-    return text_of({name: dict(value) if hasattr(value, "items") else value for name, value in values.items()})
+    return json_of({name: dict(value) if hasattr(value, "items") else value for name, value in values.items()}).decode()
 
 
 def twin_of(text: str, *, dirty: bool) -> TwinRow:

@@ -1,9 +1,12 @@
 """Tables of the store, and the version of their shape."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # Raise it with every change that an older program could not read or would damage.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 # SQLite numbers rows by itself only where the type is spelled INTEGER.
@@ -16,27 +19,26 @@ meta = Table(
     Column("value", Text, nullable=False),
 )
 
-# Columns for what is searched; the whole record is in `body`, so that a new field of Record needs no new shape.
-records = Table(
-    "records",
+# Records, a batch a row (segments.py). The columns say which segments are worth unpacking; the body stands last, so
+# that SQLite does not touch its pages while it looks at the others.
+segments = Table(
+    "segments",
     metadata,
-    # Order of completion: a call that ends late has an early id, and whoever follows must still see it.
+    # Order of completion: a call that ends late has an early id, and whoever follows must still see it. A number is
+    # never given again, not even when all rows are gone: a follower would wait for it for ever.
     Column("seq", _Sequence, primary_key=True, autoincrement=True),
-    Column("id", String, nullable=False),
-    Column("at", Float, nullable=False),
-    Column("tool", String, nullable=False),
-    Column("sandbox", String, nullable=False),
-    Column("differing", Boolean, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("records", Integer, nullable=False),
+    Column("differing", Integer, nullable=False),
+    Column("first_at", Float, nullable=False),  # arrival of the earliest call in it
+    Column("last_at", Float, nullable=False),
+    Column("first_id", String, nullable=False),
+    Column("last_id", String, nullable=False),
+    Column("marks", LargeBinary, nullable=False),  # tools and sandboxes in it, 4 bytes each (calls.py)
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
 )
-Index("records_by_id", records.c.id, unique=True)
-Index("records_by_sandbox", records.c.sandbox, records.c.seq)
-Index(
-    "records_differing",
-    records.c.seq,
-    sqlite_where=records.c.differing.is_(True),
-    postgresql_where=records.c.differing.is_(True),
-)
+# The last first: calls that are looked up are young, and only segments from theirs on have a later last id.
+Index("segments_by_id", segments.c.last_id, segments.c.first_id)
 
 
 def _count(name: str) -> Column[int]:
@@ -81,15 +83,20 @@ latencies = Table(
     Column("histogram", Text, nullable=False),
 )
 
+
+def _of_sandboxes() -> Sequence[Column[Any]]:
+    return (
+        Column("hour", BigInteger, primary_key=True),
+        Column("tool", String, primary_key=True),
+        Column("sandbox", String, primary_key=True),
+        *map(_count, ("calls", "on_new", "compared", "differing")),
+    )
+
+
 # Calls of one sandbox are alike, so evidence is also counted by sandbox. Kept as long as records.
-sandbox_hours = Table(
-    "sandbox_hours",
-    metadata,
-    Column("hour", BigInteger, primary_key=True),
-    Column("tool", String, primary_key=True),
-    Column("sandbox", String, primary_key=True),
-    *map(_count, ("calls", "on_new", "compared", "differing")),
-)
+sandbox_hours = Table("sandbox_hours", metadata, *_of_sandboxes())
+# A reader's own: what is not added up yet (sandboxes.py).
+sandboxes_uncounted = Table("sandboxes_uncounted", MetaData(), *_of_sandboxes(), prefixes=["TEMPORARY"])
 
 signatures = Table(
     "signatures",

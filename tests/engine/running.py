@@ -13,7 +13,7 @@ from crossfade.record import Record
 from router.app import App, assembled
 from router.engine.fast import refusal
 from router.settings import parse
-from router.store.queries import tail
+from router.store.calls import tail
 from router.wire.inbound.protocol import relaying
 from tests.wire.origin import PATIENCE
 

@@ -11,6 +11,8 @@ import httpx2
 
 from router.flags import schema
 from router.settings import load
+from router.store.calls import tail
+from router.store.database import open_database
 from router.store.flags import open_flag_rows
 from tests.journeys.stack import Stack
 
@@ -90,9 +92,12 @@ def set_flags(system: Stack, values: Mapping[str, str]) -> None:
 
 def records(system: Stack, calls: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
     """The router's records by call id."""
-    with sqlite3.connect(system.directory / "crossfade.db") as connection:
-        rows = connection.execute("select id, body from records").fetchall()
-    return {call: json.loads(body) for call, body in rows if calls is None or call in calls}
+    database = open_database(system.store, create=False)
+    try:
+        found = [numbered.record for numbered in tail(database, limit=1_000_000)]
+    finally:
+        database.close()
+    return {record.id: record.plain() for record in found if calls is None or record.id in calls}
 
 
 async def recorded(system: Stack, calls: Collection[str], *, seconds: float = 20.0) -> dict[str, dict[str, Any]]:

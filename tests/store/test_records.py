@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from crossfade.comparison import Change, Difference, Severity
 from crossfade.upstream import Purpose
 from router.store import schema
-from router.store.database import Database, open_database
-from router.store.queries import ToolSums, records_starting, tail, window
+from router.store.calls import records_starting, tail
+from router.store.database import Database, open_database, size_bytes
+from router.store.queries import ToolSums, window
 from router.store.records import CLOSED, NOT_WRITABLE, QUEUE_FULL, SqlRecords
 from router.store.retention import Retention
 from tests.store.store_examples import NOON, differing, record
@@ -97,8 +98,7 @@ def test_a_full_disk_makes_records_wait_then_loses_them_counted_and_ends_when_th
 
 
 def test_one_record_that_cannot_be_written_does_not_hold_up_the_others(database: Database, records: SqlRecords) -> None:
-    first = record()
-    for each in (first, record(), first, record()):  # an id that is there already
+    for each in (record(), record(bytes_in=1 << 70), record(), record()):  # more than a column of a sum holds
         records.add(each)
     records.flush()
 
@@ -274,29 +274,37 @@ def test_tail_filters(database: Database, records: SqlRecords) -> None:
 
 def _kept(database: Database) -> int:
     with database.reading() as connection:
-        return int(connection.execute(select(func.count()).select_from(schema.records)).scalar_one())
+        return int(connection.execute(select(func.coalesce(func.sum(schema.segments.c.records), 0))).scalar_one())
 
 
-def test_old_records_go_step_by_step_and_rollups_stay(database: Database, records: SqlRecords) -> None:
-    for number in range(1_200):
-        records.add(record(at=NOON - 10 * 86_400 if number < 1_100 else NOON))
-    records.flush()
+def test_old_segments_go_step_by_step_and_rollups_stay(database: Database) -> None:
+    records = SqlRecords(database)
+    for number in range(120):
+        for _ in range(10):
+            records.add(record(at=NOON - 10 * 86_400 if number < 110 else NOON))
+        records.flush()
+    records.close()
     retention = Retention(records_seconds=86_400, rollups_seconds=400 * 86_400, bytes=1 << 40)
 
     steps = [retention.step(database, NOON) for _ in range(5)]
 
-    assert steps == [501, 500, 100, 0, 0]  # and one sandbox's hour
+    assert steps == [501, 500, 100, 0, 0]  # fifty segments of ten records; and one sandbox's hour
     assert _kept(database) == 100
     assert _files(database).counts["calls"] == 1_200
 
 
 def test_too_many_bytes_take_the_oldest_records(database: Database, records: SqlRecords) -> None:
-    for _ in range(2_000):
-        records.add(record(reason="x" * 1_000))
-    records.flush()
+    for number in range(2_000):
+        records.add(record(reason=f"{number} {'x' * 1_000}"))
+        if number % 100 == 99:
+            records.flush()
+    newest = tail(database, limit=1)
     retention = Retention(records_seconds=1e9, rollups_seconds=1e9, bytes=2_000_000)
 
     while retention.step(database, NOON):
         pass
 
     assert 0 < _kept(database) < 2_000
+    with database.reading() as connection:
+        assert 1_000_000 < size_bytes(connection) <= 2_000_000
+    assert tail(database, limit=1) == newest

@@ -1,0 +1,74 @@
+"""An older store, brought to this program's schema. Killed in the middle, it goes on when the store is next opened."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, column, delete, func, inspect, select, table, text
+
+from crossfade.record import Record
+from router.store import schema
+from router.store.bulk import BulkInsert
+from router.store.calls import Segment
+from router.store.rows import record_of
+from router.store.sandboxes import COUNTED
+
+if TYPE_CHECKING:
+    from router.store.database import Database
+
+log = logging.getLogger("crossfade.store")
+
+# Schema 1 had a row of JSON per record, in the order of completion.
+_RECORDS = table("records", column("seq"), column("id"), column("at"), column("body"))
+_INDEXES = ("records_by_id", "records_by_sandbox", "records_differing")
+_BATCH = 2_000
+_LOSSES = BulkInsert(schema.losses, adds=("count",))
+NOT_CONVERTED = "record of an older store could not be read"
+
+
+def migrate(database: "Database") -> None:
+    """Make segments of the records of schema 1. Raises Unreachable; then what is not done yet can be done later."""
+    with database.writing() as connection:
+        schema.metadata.create_all(connection, checkfirst=True)
+        for name in _INDEXES:  # deleting beside them takes ten times as long
+            connection.execute(text(f"DROP INDEX IF EXISTS {name}"))
+    log.warning("store is being converted to schema %d", schema.SCHEMA_VERSION)
+    converted = 0
+    while done := _convert(database):
+        converted += done
+    log.warning("store is converted", extra={"records": converted})
+
+
+def _convert(database: "Database") -> int:
+    """Convert the oldest batch; 0 when none was left and the store has the new schema."""
+    with database.writing() as connection:
+        if not inspect(connection).has_table(_RECORDS.name):
+            return 0  # another process was faster
+        rows = connection.execute(select(_RECORDS).order_by(_RECORDS.c.seq).limit(_BATCH)).all()
+        if not rows:
+            _finish(connection)
+            return 0
+        read = [(row, _record(row)) for row in rows]
+        if records := [record for _, record in read if record is not None]:
+            Segment(records).write(connection)
+        lost = [(int(row.at // 3600) * 3600, NOT_CONVERTED, 1) for row, record in read if record is None]
+        for each in lost:
+            _LOSSES.run(connection, [each])
+        connection.execute(delete(_RECORDS).where(_RECORDS.c.seq <= rows[-1].seq))
+        return len(rows)
+
+
+def _record(row: Row[Any]) -> Record | None:
+    try:
+        return record_of(row.body)
+    except (ValueError, TypeError, LookupError):
+        log.exception("record cannot be converted", extra={"call": row.id})
+        return None
+
+
+def _finish(connection: Connection) -> None:
+    connection.execute(text("DROP TABLE records"))
+    last = connection.execute(select(func.coalesce(func.max(schema.segments.c.seq), 0))).scalar_one()
+    values = {"schema_version": schema.SCHEMA_VERSION, COUNTED: last}  # their sandboxes were counted long ago
+    for name, value in values.items():
+        connection.execute(delete(schema.meta).where(schema.meta.c.name == name))
+        connection.execute(schema.meta.insert().values(name=name, value=str(value)))
