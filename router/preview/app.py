@@ -263,7 +263,9 @@ class Preview:
         visit.fate = "unknown" if isinstance(error, UpstreamFailed) and error.sent else "failed"
         log.warning("preview failed", extra={"call": visit.id, "error": str(error)})
         # The provider's address of the port is no business of the client's.
-        return refusal(502, "the sandbox's side did not answer", method=visit.asking.method)
+        status = error.status if isinstance(error, OriginFailed) else 502
+        words = "too many requests" if status == 429 else "the sandbox's side did not answer"
+        return refusal(status, words, method=visit.asking.method)
 
 
 def raw_path(scope: Scope) -> str:

@@ -50,7 +50,7 @@ class Entered:
 
     @property
     def trusted(self) -> bool:
-        return self.granted.by in ("token", "bearer")
+        return self.granted.by == "token"
 
 
 @dataclass(slots=True, eq=False)

@@ -13,13 +13,14 @@ from router.preview.credentials import Signer, shown
 from router.preview.headers import Asking
 from router.preview.origins import OriginFailed, Origins, Sandbox
 from router.preview.rights import Rights
-from router.preview.visit import Visits
+from router.preview.visit import READS, Visits
 from router.wire.asgi import Message, Receive, Scope, Send
 
 _PATH = re.compile(
     r"/api/sandbox/(?P<name>[^/]+)/ports/(?P<port>[1-9][0-9]{0,4})/"
     r"(?:(?P<plain>preview-url)|(?P<signed>signed-preview-url)|signed-preview-url/(?P<token>[^/]+)/expire)/?"
 )
+_SANDBOX = re.compile(r"/api/sandbox/(?P<name>[^/]+)")
 _CONFIG = ("/api/config", "/api/config/")
 _ANSWER_LIMIT = 1_048_576
 _SIGNED_SECONDS = 60
@@ -50,6 +51,12 @@ class Links:
             await self._expire(found, scope, receive, send)
         elif path in _CONFIG and method == "GET" and self.addressing.template:
             await self._changed(scope, receive, send, self._config)
+        elif method not in READS and (changed := _SANDBOX.match(path)):
+            # Started, stopped, made public or private: its token, its address and who may look may be others.
+            try:
+                await self.api(scope, receive, send)
+            finally:
+                self.origins.forget(unquote(changed["name"]))
         else:
             await self.api(scope, receive, send)
 

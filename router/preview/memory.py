@@ -51,6 +51,10 @@ class Remembered(Generic[K, V]):
         kept = self.kept.get(key)
         return float("-inf") if kept is None else kept.at
 
+    def forget(self, key: K) -> None:
+        """Ask anew at the next use. Who waits for an answer that is on its way gets that one."""
+        self.kept.pop(key, None)
+
     def _ask(self, key: K, ask: Callable[[], Awaitable[V]], now: float) -> _Kept[V]:
         while len(self.kept) >= _MOST:
             del self.kept[next(iter(self.kept))]

@@ -12,6 +12,7 @@ from crossfade.results import PreviewLink, SandboxInfo
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Headers, Purpose, Upstream, UpstreamFailed, UpstreamRequest
+from router.preview.limits import Bucket
 from router.preview.memory import Remembered
 from router.twins.registry import Registry
 from router.twins.state import Twin
@@ -59,18 +60,20 @@ class Origins:
     described: Remembered[str, Outcome] = field(init=False)
     linked: Remembered[tuple[str, int], Outcome] = field(init=False)
     allowed: Remembered[tuple[str, str], bool] = field(init=False)
+    strangers: Bucket = field(init=False)
 
     def __post_init__(self) -> None:
         self.described = Remembered(self.clock, _kept)
         self.linked = Remembered(self.clock, _kept)
         self.allowed = Remembered(self.clock, lambda good: ACCEPTED_SECONDS if good else REFUSED_SECONDS)
+        self.strangers = Bucket(self.clock)
 
     async def sandbox(self, name: str) -> Sandbox | None:
         """The sandbox of that id, or None when there is none. Raises OriginFailed."""
         # Browsers write host names in lower case.
         twin = self.registry.get(name) or self.registry.get(name.lower())
         if twin is None:
-            outcome = await self._describe(name)
+            outcome = await self._describe(name, stranger=True)
             if isinstance(outcome.value, SandboxInfo):
                 return Sandbox(id=outcome.value.id, public=outcome.value.public)
             if outcome.status in (400, 401, 403, 404):
@@ -85,8 +88,19 @@ class Origins:
             public = outcome.value.public if isinstance(outcome.value, SandboxInfo) else public
         return Sandbox(id=twin.id, public=public, twin=twin)
 
-    async def _describe(self, there: str) -> Outcome:
+    def forget(self, name: str) -> None:
+        """It was changed through us: what is known of it is asked for anew."""
+        twin = self.registry.get(name)
+        ids = {name, *(twin.row.ids.values() if twin else ())}
+        for there in ids:
+            self.described.forget(there)
+        for key in [key for key in self.linked.kept if key[0] in ids]:
+            self.linked.forget(key)
+
+    async def _describe(self, there: str, *, stranger: bool = False) -> Outcome:
         async def ask() -> Outcome:
+            if stranger and not self.strangers.take():
+                raise OriginFailed("too many sandboxes that nobody knows are asked for", 429)
             operation = Operation(name="sandbox.get", sandbox=there)
             return await self.backends[Origin.OLD].perform(operation, Purpose.VALIDATE)
 
@@ -137,6 +151,8 @@ class Origins:
             headers.append((b"X-Daytona-Organization-ID", organization))
 
         async def ask() -> bool:
+            if not self.strangers.take():
+                raise OriginFailed("too many keys that nobody knows are shown", 429)
             there = quote(sandbox.on_old, safe="")
             # What Daytona's own proxy asks; servers from before it know the second only.
             status = await self._status(f"/preview/{there}/access", headers)

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from crossfade.stage import Origin
 from router.preview.links import Links
+from router.preview.origins import Sandbox
 from tests.preview.rig import DOMAIN, KEY, Box, Rig, origins, router
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -64,6 +65,20 @@ async def test_the_answer_is_asked_for_unencoded_whatever_the_client_takes(box: 
     assert json.loads(said)["url"] == f"http://80-{box.id}.{DOMAIN}"
     assert asked == [b"host"]
     assert (await box.link(**{"Accept-Encoding": "gzip, br"}))["url"] == f"http://{box.host}"
+
+
+@pytest.mark.parametrize(("method", "forgotten"), [("POST", True), ("DELETE", True), ("GET", False), ("HEAD", False)])
+async def test_what_is_changed_through_us_is_asked_for_anew(box: Box, method: str, forgotten: bool) -> None:
+    """Made private, it is closed at once; started anew, its token is another one."""
+    preview = box.rig.app.preview
+    assert preview is not None
+    await box.get("/x")
+    await preview.doors.origins.link(Sandbox(id=box.id, public=False, twin=box.twin), Origin.OLD, box.port)
+
+    await _asked(_with(preview.links, b"{}"), f"/api/sandbox/{box.id}/public/false", b"", method=method)
+
+    described, linked = preview.doors.origins.described, preview.doors.origins.linked
+    assert (box.id not in described.kept, (box.id, box.port) not in linked.kept) == (forgotten, forgotten)
 
 
 async def test_only_who_may_use_the_sandbox_gets_a_link(box: Box) -> None:
@@ -248,7 +263,7 @@ def _with(links: Links, answer: object) -> Links:
     return replace(links, api=api)
 
 
-async def _asked(links: Links, path: str, query: bytes) -> bytes:
+async def _asked(links: Links, path: str, query: bytes, *, method: str = "GET") -> bytes:
     sent: list[bytes] = []
 
     async def send(message) -> None:  # type: ignore[no-untyped-def]
@@ -256,7 +271,7 @@ async def _asked(links: Links, path: str, query: bytes) -> bytes:
 
     scope = {
         "type": "http",
-        "method": "GET",
+        "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": query,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from router.preview import memory
+from router.preview.limits import Bucket
 from router.preview.memory import Remembered
 
 
@@ -122,3 +123,22 @@ async def test_it_holds_a_bounded_number(asked: Asked, kept: Remembered[str, int
 
     assert len(kept.kept) <= most
     assert "newest" in kept.kept
+
+
+async def test_what_is_forgotten_is_asked_for_anew(asked: Asked, kept: Remembered[str, int]) -> None:
+    await kept.get("a", asked.ask)
+    kept.forget("a")
+    kept.forget("never")
+
+    assert await kept.get("a", asked.ask) == 2
+
+
+def test_strangers_may_make_us_ask_so_often_and_no_more(asked: Asked) -> None:
+    bucket = Bucket(asked, most=5, per_second=2)
+    at_once = sum(bucket.take() for _ in range(100))
+    later = []
+    for seconds in (0.4, 0.1, 1.0, 1000.0):
+        asked.seconds += seconds
+        later.append(sum(bucket.take() for _ in range(100)))
+
+    assert (at_once, later) == (5, [0, 1, 2, 5])

@@ -229,5 +229,26 @@ async def test_while_old_is_down_what_is_known_still_opens(tmp_path: Path) -> No
     assert unknown.status_code == elsewhere.status_code == 502
 
 
+async def test_guessed_names_and_keys_do_not_use_up_what_old_allows_us(rig: Rig) -> None:
+    box = await rig.create()
+    await box.joined()
+    preview = rig.app.preview
+    assert preview is not None
+    bucket = preview.doors.origins.strangers
+    before = rig.sent(Origin.OLD, "validate")
+    most, bucket.left, bucket.per_second = bucket.left, 3.0, 0.0
+    async with rig.client(Authorization="") as client:
+        names = [await client.get("/", headers={"Host": f"80-guess{number}.{DOMAIN}"}) for number in range(10)]
+        wrong = {"Host": box.host, "Authorization": "Bearer guess"}
+        key = await client.get("/", headers=wrong)
+        token = await client.get("/", headers={**wrong, **await box.token()})
+    bucket.left, bucket.per_second = most, 20.0
+
+    assert [each.status_code for each in names] == [404] * 3 + [429] * 7
+    # A right that we can check ourselves goes on to open.
+    assert (key.status_code, token.status_code) == (429, 502)
+    assert rig.sent(Origin.OLD, "validate") - before <= 6
+
+
 def _sandbox(box: Box) -> Sandbox:
     return Sandbox(id=box.id, public=False, twin=box.twin)

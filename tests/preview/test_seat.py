@@ -93,7 +93,7 @@ async def test_a_preview_that_may_change_something_marks_its_twin_first(rig: Rig
     assert not box.twin.clean(rig.app.sides.clock.monotonic())
 
 
-@pytest.mark.parametrize("method", ["GET", "socket"])
+@pytest.mark.parametrize("method", ["GET", "POST", "socket"])
 async def test_a_sandbox_that_was_stopped_and_started_is_found_at_once(rig: Rig, method: str) -> None:
     """The provider's address and token are others afterwards; ours are the same."""
     box = await rig.create()
@@ -110,6 +110,8 @@ async def test_a_sandbox_that_was_stopped_and_started_is_found_at_once(rig: Rig,
 
     if method == "GET":
         name = (await rig.get(box.host, headers=token)).json()["name"]
+    elif method == "POST":
+        name = (await rig.send("POST", box.host, "/upload", content=b"x", headers=token)).json()["name"]
     else:
         async with rig.socket(box.ws_host, additional_headers=token) as socket:
             name = told(await socket.recv())["name"]

@@ -1,8 +1,12 @@
 """`crossfade serve` with previews set: the program itself, stopped and started."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
+import pytest
 import websockets
 
 from demo.programs import Program
@@ -16,8 +20,48 @@ for i in $(seq 200); do (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && exit 
 
 async def test_a_link_outlives_the_router_that_handed_it_out(tmp_path: Path) -> None:
     port = free_port()
-    config = tmp_path / "crossfade.toml"
-    async with origins(tmp_path) as (old, new):
+    async with _serving(tmp_path) as router:
+        link = await _link(router.url, port)
+        first = await _look(router.url, link)
+        await router.stop()
+        await router.start()
+        again = await _look(router.url, link)
+
+    assert link["url"] == f"http://{port}-{link['sandboxId']}.{DOMAIN}"
+    assert first == again == ("from inside\n", 401, 404, 404)
+
+
+@pytest.mark.full
+async def test_a_gigabyte_passes_without_memory_and_waits_for_a_client_that_does_not_read(tmp_path: Path) -> None:
+    size = 1 << 30
+    port = free_port()
+    async with _serving(tmp_path) as router:
+        link = await _link(router.url, port)
+        await _run(router.url, link["sandboxId"], f"truncate -s {size} /workspace/big")
+        headers = {"Host": link["url"].removeprefix("http://"), "X-Daytona-Preview-Token": link["token"]}
+        await _look(router.url, link)
+        before = _memory(router)
+        async with (
+            httpx2.AsyncClient(base_url=router.url, trust_env=False, timeout=120) as client,
+            client.stream("GET", "/big", headers=headers) as answer,
+        ):
+            pieces = answer.aiter_raw()
+            read = len(await anext(pieces))
+            await asyncio.sleep(3)  # the client stands still: what is not read stays in the sandbox
+            standing = _memory(router)
+            async for piece in pieces:
+                read += len(piece)
+        after = _memory(router)
+
+    assert read == size
+    assert max(standing, after) - before < 64 * 1024**2
+
+
+@contextlib.asynccontextmanager
+async def _serving(directory: Path) -> AsyncIterator[Program]:
+    """`crossfade serve` before both embedded servers."""
+    config = directory / "crossfade.toml"
+    async with origins(directory) as (old, new):
         config.write_text(
             f"""
             [listen]
@@ -35,29 +79,33 @@ async def test_a_link_outlives_the_router_that_handed_it_out(tmp_path: Path) -> 
             domain = "{DOMAIN}"
             scheme = "http"
             [store]
-            url = "sqlite:///{tmp_path / "crossfade.db"}"
+            url = "sqlite:///{directory / "crossfade.db"}"
             """
         )
-        async with Program("router", ["serve", "--config", str(config)], tmp_path) as router:
-            link = await _link(router.url, port)
-            first = await _look(router.url, link)
-            await router.stop()
-            await router.start()
-            again = await _look(router.url, link)
+        async with Program("router", ["serve", "--config", str(config)], directory) as router:
+            yield router
 
-    assert link["url"] == f"http://{port}-{link['sandboxId']}.{DOMAIN}"
-    assert first == again == ("from inside\n", 401, 404, 404)
+
+def _memory(program: Program) -> int:
+    """The most bytes that the program has held so far."""
+    assert program.process is not None
+    status = Path(f"/proc/{program.process.pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 async def _link(url: str, port: int) -> dict[str, str]:
     """A sandbox with a server inside, and the link to it."""
     async with httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as client:
         box = (await client.post("/api/sandbox", json={"snapshot": "s"})).json()["id"]
-        body = {"command": INSIDE.format(port=port), "timeout": 30}
-        ran = await client.post(f"/toolbox/{box}/process/execute", json=body)
-        assert ran.json()["exitCode"] == 0, ran.text
+        await _run(url, box, INSIDE.format(port=port))
         link: dict[str, str] = (await client.get(f"/api/sandbox/{box}/ports/{port}/preview-url")).json()
         return link
+
+
+async def _run(url: str, box: str, command: str) -> None:
+    async with httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as client:
+        ran = await client.post(f"/toolbox/{box}/process/execute", json={"command": command, "timeout": 30})
+        assert ran.json()["exitCode"] == 0, ran.text
 
 
 async def _look(url: str, link: dict[str, str]) -> tuple[str, int, int, int]:
