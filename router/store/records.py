@@ -3,8 +3,8 @@
 import logging
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -66,8 +66,10 @@ class SqlRecords:
         self._capacity, self._commit_seconds, self._now = capacity, commit_seconds, now
         self._waiting: deque[Record] = deque()
         self._batch: list[Record] = []  # taken from the queue, not yet on disk
-        self._lock = threading.Lock()  # of the two counters, held for one addition
-        self._requests: Counter[tuple[int, str, str]] = Counter()
+        self._lock = threading.Lock()  # of the losses, held for one addition
+        # Requests ever counted, and those of them that are on disk: only `count` writes the one, the writer the other.
+        self._requests: defaultdict[tuple[str, Purpose], int] = defaultdict(int)
+        self._requests_written: dict[tuple[str, Purpose], int] = {}
         self._losses: Counter[tuple[int, str]] = Counter()
         self._wake = threading.Event()
         self._idle = threading.Condition()
@@ -97,9 +99,8 @@ class SqlRecords:
                 self._wake.set()
 
     def count(self, origin: str, purpose: Purpose) -> None:
-        """Count one request sent to an origin. Never blocks."""
-        with self._lock:
-            self._requests[_hour(self._now()), str(origin), str(purpose)] += 1
+        """Count one request sent to an origin. Never blocks. For one thread; the hour is that of its writing."""
+        self._requests[origin, purpose] += 1
 
     def flush(self, timeout: float = _CLOSE_SECONDS) -> bool:
         """Wait until everything given before is on disk. False: it could not be written in time."""
@@ -165,44 +166,45 @@ class SqlRecords:
         except Exception:
             # A defect in one record must not hold up all others.
             log.exception("records could not be written together", extra={"records": len(batch)})
-            return self._one_by_one(batch)
+            self._one_by_one(batch)
+            return bool(batch)
         if self._failing:
             self._failing = False
             log.warning("store can be written again", extra={"lost": self.lost})
         return True
 
-    def _one_by_one(self, batch: Sequence[Record]) -> bool:
-        if len(batch) == 1:
-            self._lose(batch[0].at, NOT_WRITABLE, 1)
-            return True
+    def _one_by_one(self, batch: Sequence[Record]) -> None:
+        if len(batch) <= 1:
+            for record in batch:
+                self._lose(record.at, NOT_WRITABLE, 1)
+            return
         half = len(batch) // 2
         for part in (batch[:half], batch[half:]):
             try:
                 self._commit(part)
             except Unreachable as error:
                 self._report(error)
-                self._lose(part[0].at, NOT_WRITABLE, len(part))
+                self._waiting.extendleft(reversed(part))  # for the next turn
             except Exception:
                 self._one_by_one(part)
-        return True
 
     def _commit(self, batch: Sequence[Record]) -> None:
         # Made before the write lock is taken.
         fold = Fold(batch)
         segment = Segment(batch) if batch else None
-        requests, losses = self._taken()
+        requests, losses = dict(self._requests), self._losses_taken()
         try:
             with self._database.writing() as connection:
                 if segment:
                     segment.write(connection)
                 _write_fold(connection, fold)
-                _REQUESTS.run(connection, [(*key, count) for key, count in requests.items()])
+                _REQUESTS.run(connection, self._request_rows(requests))
                 _LOSSES.run(connection, [(*key, count) for key, count in losses.items()])
         except BaseException:
             with self._lock:
-                self._requests.update(requests)
                 self._losses.update(losses)
             raise
+        self._requests_written = requests
         self._sandboxes.add(fold.sandboxes)
         self.written += len(batch)
 
@@ -212,14 +214,18 @@ class SqlRecords:
         except Exception as error:  # nothing is lost: the next turn, or the next writer, counts them
             self._report(error)
 
-    def _taken(self) -> tuple[Counter[tuple[int, str, str]], Counter[tuple[int, str]]]:
+    def _request_rows(self, requests: Mapping[tuple[str, Purpose], int]) -> list[tuple[int, str, str, int]]:
+        hour, written = _hour(self._now()), self._requests_written
+        rows = [(hour, str(key[0]), str(key[1]), count - written.get(key, 0)) for key, count in requests.items()]
+        return [row for row in rows if row[3]]
+
+    def _losses_taken(self) -> Counter[tuple[int, str]]:
         with self._lock:
-            requests, self._requests = self._requests, Counter()
             losses, self._losses = self._losses, Counter()
-        return requests, losses
+        return losses
 
     def _counters_waiting(self) -> bool:
-        return bool(self._requests or self._losses)
+        return bool(self._losses) or self._requests != self._requests_written
 
     def _tidy(self) -> None:
         try:
