@@ -223,7 +223,8 @@ async def test_it_is_repeated_once_only_and_on_no_kept_connection() -> None:
         assert [received.connection for received in there.requests[2:]] in ([1, 3], [2, 3])
 
 
-async def test_what_may_have_been_carried_out_is_not_repeated() -> None:
+@pytest.mark.parametrize("method", [b"POST", b"GET"])
+async def test_what_may_have_been_carried_out_is_not_repeated(method: bytes) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.say(OK)
@@ -232,7 +233,7 @@ async def test_what_may_have_been_carried_out_is_not_repeated() -> None:
     async with origin(script) as there, Pools() as pools:
         pool = pools.get(there.url)
         assert await ask(pool).answer() == (200, b"ok")
-        call = await ask(pool, post(1), b"x").over()
+        call = await ask(pool, post(1).replace(b"POST", method), b"x").over()
 
     assert call.lost is not None and (call.lost.sent, call.lost.processed) == (True, True)
     assert len(there.requests) == 2

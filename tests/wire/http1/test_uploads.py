@@ -170,7 +170,7 @@ async def test_bytes_behind_an_early_answer_cost_its_connection() -> None:
         await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
         await peer.left()
 
-    async with origin(script) as there, Pools() as pools:
+    async with origin(script) as there, Pools(PoolSettings(linger_seconds=60)) as pools:
         pool = pools.get(there.url)
         call = ask(pool, post(2), b"", ends=False)
         assert await call.answer() == (200, b"ok")
@@ -179,6 +179,27 @@ async def test_bytes_behind_an_early_answer_cost_its_connection() -> None:
         call.handle.write(b"b")
         call.handle.end()
         assert pool.counts["open"] == 0 and call.body == b"ok"
+
+
+async def test_a_caller_paused_behind_an_early_answer_is_let_go_when_the_connection_breaks() -> None:
+    broken = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.say(OK)
+        await broken.wait()
+        peer.reset()
+
+    async with origin(script) as there, Pools(PoolSettings(linger_seconds=60)) as pools:
+        call = ask(pools.get(there.url), post(50_000_000), b"", ends=False)
+        assert await call.answer() == (200, b"ok")
+        async with asyncio.timeout(20):
+            while call.told[-1] != "paused":
+                call.handle.write(PIECE)
+                await asyncio.sleep(0)
+        broken.set()
+        await call.until(lambda it: it.told[-1] == "resumed")
+        assert call.handle.over
 
 
 async def test_an_upload_that_stops_behind_its_early_answer_costs_its_connection() -> None:
