@@ -1,8 +1,6 @@
 """Stored links follow the sandbox; what a preview means to its twin; and the record it leaves."""
 
 import asyncio
-import json
-import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from router.preview.origins import Sandbox
+from router.store.calls import tail
 from tests.preview.rig import DOMAIN, Box, Rig, origins, router, told, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -203,7 +202,7 @@ async def test_each_look_leaves_one_record_without_path_query_or_body(box: Box) 
         ("shadow", box.twin.row.routing_key)
     }
     assert {each["dropped"] for each in found if each["answering"] == seat} == {"a preview is not compared"}
-    assert secret not in json.dumps(found)
+    assert secret not in str(found)
 
 
 @pytest.mark.parametrize(
@@ -252,12 +251,11 @@ async def test_a_provider_whose_links_lead_back_here_is_no_endless_loop(box: Box
 
 
 async def _records(rig: Rig, calls: list[str]) -> dict[str, dict[str, Any]]:
-    path = rig.config.store.url.removeprefix("sqlite:///")
+    """The records of these calls, once all of them are kept."""
     found: dict[str, dict[str, Any]] = {}
     async with asyncio.timeout(20):
         while len(found) < len(calls):
-            with sqlite3.connect(path) as connection:
-                rows = connection.execute("select id, body from records").fetchall()
-            found = {call: json.loads(body) for call, body in rows if call in calls}
+            kept = [numbered.record for numbered in tail(rig.app.database, limit=1_000_000)]
+            found = {record.id: record.plain() for record in kept if record.id in calls}
             await asyncio.sleep(0.05)
     return found
