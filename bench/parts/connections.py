@@ -5,7 +5,7 @@ from bench.field import Field
 from bench.parts.counts import counts
 from bench.parts.small import added
 from bench.results import Found, Table, Value
-from bench.rounds import AGAIN, Tell, of, rounds
+from bench.rounds import AGAIN, Tell, of, rounds, twice
 from bench.work import SMALL
 
 OURS = "crossfade relay"
@@ -25,7 +25,7 @@ async def connections(field: Field, *, quick: bool, count: int, tell: Tell) -> F
     found.skipped = {name: reason for name, reason in field.missing.items() if name in NAMES}
     for each in COUNTS:
         slices = await rounds(
-            field, [*have, OURS + AGAIN], SMALL, count=count, seconds=_SECONDS, connections=each, tell=tell
+            field, twice(have, OURS), SMALL, count=count, seconds=_SECONDS, connections=each, tell=tell
         )
         cpu = of(slices, lambda one: one.cpu_per_call * 1e6)
         rate = of(slices, lambda one: one.calls_per_second)

@@ -6,7 +6,7 @@ from bench.arithmetic import Round, Spread, column, noise, ratio, spread
 from bench.field import MIRRORS, RELAYS, Field
 from bench.parts.counts import counts
 from bench.results import Found, Table, Value
-from bench.rounds import AGAIN, Slice, Tell, of, rounds
+from bench.rounds import AGAIN, Slice, Tell, of, rounds, twice
 from bench.work import SMALL
 
 METHOD = (
@@ -44,7 +44,7 @@ async def _measured(
     have = await field.need(*names)
     seconds, connections = (0.5, 16) if quick else (1.5, 16)
     slices = await rounds(
-        field, [*have, ours + AGAIN], SMALL, count=count, seconds=seconds, connections=connections, tell=tell
+        field, twice(have, ours), SMALL, count=count, seconds=seconds, connections=connections, tell=tell
     )
     found = Found(part=part, title=title,
                   method=METHOD.format(connections=connections, seconds=seconds, count=count))  # fmt: skip

@@ -5,7 +5,7 @@ from bench.field import Field
 from bench.parts import bodies
 from bench.parts.counts import counts
 from bench.results import Found, Table
-from bench.rounds import AGAIN, Tell, of, rounds
+from bench.rounds import AGAIN, Tell, of, rounds, twice
 from bench.work import SMALL, download
 
 OURS = "crossfade relay tls"
@@ -22,7 +22,7 @@ async def tls(field: Field, *, quick: bool, count: int, tell: Tell) -> Found:
         method=f"16 connections in a closed loop of wrk, 1.5 s a target and round, {count} rounds. All verify it.",
     )
     found.skipped = {name: reason for name, reason in field.missing.items() if name in NAMES}
-    slices = await rounds(field, [*have, OURS + AGAIN], SMALL, count=count, seconds=1.5, connections=16, tell=tell)
+    slices = await rounds(field, twice(have, OURS), SMALL, count=count, seconds=1.5, connections=16, tell=tell)
     cpu, rate = of(slices, lambda one: one.cpu_per_call * 1e6), of(slices, lambda one: one.calls_per_second)
     p50, p99 = of(slices, lambda one: one.load.p50 * 1e6), of(slices, lambda one: one.load.p99 * 1e6)
     columns = ("CPU µs", "calls/s", "p50 µs", "p99 µs")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.arithmetic import column, differences, noise, order, paired, quantile, ratio, spread
+from bench.rounds import AGAIN, twice
 
 NUMBERS = st.lists(st.floats(min_value=0.001, max_value=1e6), min_size=1, max_size=30)
 
@@ -77,3 +78,11 @@ def test_no_target_is_first_in_two_rounds_running() -> None:
 
     firsts = [order(targets, number)[0] for number in range(4)]
     assert all(one != other for one, other in itertools.pairwise(firsts))
+
+
+@given(st.integers(3, 9), st.integers(0, 20))
+def test_what_is_measured_twice_in_a_round_is_not_measured_twice_running(count: int, number: int) -> None:
+    names = [str(each) for each in range(count - 1)] + ["us"]
+
+    turns = order(twice(names, "us"), number)
+    assert abs(turns.index("us") - turns.index("us" + AGAIN)) > 1
