@@ -90,6 +90,10 @@ class Fold:
         self._signatures_of: Counter[tuple[int, str]] = Counter()
         for hour, group in _by_hour(records):
             self._add_hour(hour, group)
+        # In the order of completion, because of the samples: the newest are kept.
+        for record in records:
+            if record.matched is False:
+                self._add_differences(_hour(record.at), record)
 
     @property
     def samples(self) -> list[Sample]:
@@ -114,11 +118,6 @@ class Fold:
             groups[_kind_of(record)].append(record)
         for kind, group in groups.items():
             self._add_group(hour, _Kind._make(kind), group)
-        if any(kind.matched is False for kind in map(_Kind._make, groups)):
-            # In the order of completion, because of the samples: the newest are kept.
-            for record in records:
-                if record.matched is False:
-                    self._add_differences(hour, record)
 
     def _add_group(self, hour: int, kind: _Kind, group: Sequence[Record]) -> None:
         """Records of one kind: most of what is counted is the same for all of them."""

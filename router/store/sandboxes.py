@@ -30,11 +30,11 @@ Key = tuple[int, str, str]  # hour, tool, sandbox
 class SandboxCounts:
     """What one writer's records add to sandbox_hours, gathered in memory. Not for two threads."""
 
-    def __init__(self, database: "Database") -> None:
-        self._database = database
+    def __init__(self, database: "Database", *, every_seconds: float = _EVERY_SECONDS) -> None:
+        self._database, self._every_seconds = database, every_seconds
         self._waiting: dict[Key, list[int]] = {}
         self._recovered = False
-        self._next = time.monotonic() + _EVERY_SECONDS
+        self._next = time.monotonic() + every_seconds
 
     def recover(self) -> None:
         """Take over what an earlier writer left. Before the first segment is written; raises Unreachable."""
@@ -48,7 +48,7 @@ class SandboxCounts:
         _add(self._waiting, counts)
 
     def write(self, *, now: bool = False) -> None:
-        """Add up what waits, if it is time. Raises Unreachable; then it still waits."""
+        """Add up what waits, if it is time or `now`. Raises Unreachable; then it still waits."""
         if not self._waiting or not (now or len(self._waiting) >= _MOST or time.monotonic() >= self._next):
             return
         rows = _rows(self._waiting)
@@ -57,7 +57,7 @@ class SandboxCounts:
             _SANDBOXES.run(connection, rows)
             connection.execute(update(schema.meta).where(schema.meta.c.name == COUNTED).values(value=last))
         self._waiting = {}
-        self._next = time.monotonic() + _EVERY_SECONDS
+        self._next = time.monotonic() + self._every_seconds
 
 
 def uncounted(database: "Database", connection: Connection) -> dict[Key, list[int]]:
@@ -81,7 +81,11 @@ def all_hours(database: "Database", connection: Connection) -> SelectBase:
 
 
 def _rows(counts: Mapping[Key, Sequence[int]]) -> list[tuple[Any, ...]]:
-    return [(*key, *each) for key, each in counts.items()]
+    # A client may name a sandbox by bytes that are no text.
+    return [
+        (hour, tool, sandbox if sandbox.isascii() else sandbox.encode("utf-8", "replace").decode(), *each)
+        for (hour, tool, sandbox), each in counts.items()
+    ]
 
 
 def _add(sums: dict[Key, list[int]], counts: Mapping[Key, Sequence[int]]) -> None:

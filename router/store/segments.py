@@ -18,6 +18,7 @@ A column is one of
     "float64"              binary part: 8 bytes per record
 """
 
+import math
 import struct
 import sys
 import zlib
@@ -73,10 +74,11 @@ def unpack(body: bytes) -> list[Record]:
 def _column(values: tuple[Any, ...]) -> tuple[Any, bytes]:
     """What of a column goes into the JSON, and what behind it."""
     first, count = values[0], len(values)
-    if values.count(first) == count:
-        return [first], b""
-    if type(first) is float:
+    alike = values.count(first) == count
+    if type(first) is float and not (alike and math.isfinite(first)):  # JSON has no infinity
         return _FLOATS, _little(array("d", values)).tobytes()
+    if alike:
+        return [first], b""
     place_of = {value: place for place, value in enumerate(dict.fromkeys(values))}
     if len(place_of) * _ALIKE > count or len(place_of) > _MOST_INDEXED:
         return values, b""

@@ -1,13 +1,16 @@
 """Records: batches, rollups, losses, retention."""
 
+import contextlib
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from crossfade.comparison import Change, Difference, Severity
+from crossfade.errors import Unreachable
 from crossfade.upstream import Purpose
 from router.store import schema
 from router.store.calls import records_starting, tail
@@ -103,6 +106,31 @@ def test_one_record_that_cannot_be_written_does_not_hold_up_the_others(database:
     records.flush()
 
     assert _files(database).counts["calls"] == 3
+    assert window(database).losses == {NOT_WRITABLE: 1}
+
+
+class Sickly(Database):
+    """A database that is away at its second write."""
+
+    writes = 0
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        self.writes += 1
+        if self.writes == 2:
+            raise Unreachable("away")
+        with super().writing() as connection:
+            yield connection
+
+
+def test_records_beside_one_that_cannot_be_written_outlive_a_store_that_goes_away(database: Database) -> None:
+    records = SqlRecords(Sickly(database.url), commit_seconds=60)
+    for each in (record(id="a"), record(id="b"), record(bytes_in=1 << 70), record(id="c")):
+        records.add(each)
+    assert any(records.flush() and not records.waiting for _ in range(20))
+    records.close()
+
+    assert sorted(numbered.record.id for numbered in tail(database)) == ["a", "b", "c"]
     assert window(database).losses == {NOT_WRITABLE: 1}
 
 

@@ -100,7 +100,8 @@ async def test_a_closed_store_says_so(database: Database) -> None:
 
 
 def test_every_acknowledged_row_survives_a_kill(url: str) -> None:
-    child = subprocess.Popen([sys.executable, "-m", "tests.store.crash_child", url], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "tests.store.crash_child", url, "twins"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     acknowledged = [child.stdout.readline().strip() for _ in range(50)]
     child.kill()
