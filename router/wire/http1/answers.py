@@ -105,25 +105,20 @@ class AnswerReader:
                 self._feed_lines(data)
             else:
                 self._parse(data)
-                if self._chunks >= 0:
-                    self._check_chunks()
         elif self._chunks >= 0:
             self._outside += len(data)
             self._parse(data)
-            self._check_chunks()
+            if self._outside > HEAD_LIMIT + _PER_CHUNK * self._chunks:
+                raise BadAnswer("chunk framing is too large")
         else:
             self._parse(data)
 
     def eof(self) -> None:
         """The origin's last byte was fed. Raises BadAnswer when that cuts an answer."""
-        if self.tunnel or (self._until_eof and not self._in_head):
+        if self.tunnel or self._until_eof:
             self.complete = True
         elif not self.complete:
             raise BadAnswer("the connection was closed in the middle of an answer" if self.started else "no answer")
-
-    def _check_chunks(self) -> None:
-        if self._outside > HEAD_LIMIT + _PER_CHUNK * self._chunks:
-            raise BadAnswer("chunk framing is too large")
 
     def _feed_long_head(self, data: bytes) -> None:
         room = HEAD_LIMIT - (self._outside - len(data))

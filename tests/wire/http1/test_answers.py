@@ -28,6 +28,10 @@ WHOLE = {
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\na",
         {}, 200, Framing.LENGTH, b"a", KEEPS,
     ),
+    "1.0 that keeps and closes": (
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nConnection: close\r\nContent-Length: 1\r\n\r\na",
+        {}, 200, Framing.LENGTH, b"a", CLOSES,
+    ),
     "chunked": (
         CHUNKED + b"3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", {}, 200, Framing.CHUNKED, b"abc0123456789", KEEPS,
     ),

@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 
+from router.wire.headers import call_id
 from router.wire.http1 import Limits, Pools, PoolSettings
 from tests.wire.http1.asking import GET, OK, Asked, ask, post
 from tests.wire.origin import Peer, answering, origin, until
@@ -186,6 +187,26 @@ async def test_a_defect_of_one_caller_is_its_own_affair(caplog: pytest.LogCaptur
         "end of an upstream call failed",
         "loss of an upstream call failed",
     ]
+
+
+async def test_a_connection_does_not_carry_the_context_of_the_call_it_was_made_for() -> None:
+    seen: list[str] = []
+
+    class Looking(Asked):
+        def on_end(self) -> None:
+            super().on_end()
+            seen.append(call_id.get())
+
+    async with origin(answering(OK)) as there, Pools() as pools:
+        pool = pools.get(there.url)
+        for name in ("first", "second"):
+            token = call_id.set(name)
+            looking = Looking()
+            looking.handle = pool.start(looking, GET)
+            call_id.reset(token)
+            await looking.over()
+
+    assert seen == ["", ""]
 
 
 async def test_closing_tells_everybody_and_leaves_nothing_open() -> None:

@@ -8,6 +8,7 @@ from router.wire.http1 import Pool, PoolSettings
 from router.wire.http1.connection import Connection
 from router.wire.http1.dial import Dialer
 from tests.wire.http1.asking import GET, OK, Asked, post
+from tests.wire.origin import until
 
 
 class Noted(asyncio.Transport):
@@ -45,27 +46,40 @@ class Noted(asyncio.Transport):
 
 
 class Nowhere(Dialer):
-    """Connects at once, to nobody."""
+    """Connects to nobody, as soon as it may."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lost: bool = False) -> None:
         super().__init__("nowhere.test", 80, None)
         self.made: list[Connection] = []
+        self.may = asyncio.Event()
+        self.may.set()
+        self.lost = lost
 
     async def connect(self, factory: Callable[[], Connection], seconds: float) -> Connection:
+        await self.may.wait()
         connection = factory()
         connection.connection_made(Noted())
+        if self.lost:
+            connection.connection_lost(None)
         self.made.append(connection)
         return connection
+
+    def pool(self, most_open: int = 1) -> Pool:
+        return Pool(self, PoolSettings(most_open=most_open), asyncio.get_running_loop())
+
+
+def writes(connection: Connection) -> list[list[bytes]]:
+    assert isinstance(connection.transport, Noted)
+    return connection.transport.writes
 
 
 async def connected() -> tuple[Pool, Connection, Noted]:
     """A pool with one connection, idle."""
     dialer = Nowhere()
-    pool = Pool(dialer, PoolSettings(most_open=1), asyncio.get_running_loop())
+    pool = dialer.pool()
     first = Asked()
     first.handle = pool.start(first, GET)
-    while not dialer.made or not first.handle.sent:
-        await asyncio.sleep(0)
+    await until(lambda: first.handle.sent)
     connection = dialer.made[0]
     connection.data_received(OK)
     assert first.ended
@@ -143,6 +157,38 @@ async def test_a_call_aborted_while_its_answer_is_parsed_hears_no_more_of_it() -
     connection.data_received(OK)
 
     assert leaving.told == ["head"] and noted.closing and pool.counts["open"] == 0
+
+
+async def test_a_repeated_request_takes_no_connection_that_was_used_before() -> None:
+    dialer = Nowhere()
+    pool = dialer.pool(most_open=3)
+    calls = [Asked(), Asked()]
+    for call in calls:
+        call.handle = pool.start(call, GET)
+    await until(lambda: len(dialer.made) == 2 and all(call.handle.sent for call in calls))
+    busy, kept = dialer.made
+    kept.data_received(OK)
+    raced = Asked()
+    raced.handle = pool.start(raced, GET)
+    dialer.may.clear()
+    kept.connection_lost(None)  # before a byte of the answer came
+    busy.data_received(OK)
+    assert len(writes(busy)) == 1 and raced.told == [] and pool.counts["idle"] == 1
+
+    dialer.may.set()
+    await until(lambda: len(dialer.made) == 3)
+    dialer.made[2].data_received(OK)
+    assert raced.ended and writes(dialer.made[2]) == [[GET]]
+
+
+async def test_a_connection_lost_as_soon_as_it_was_made_is_no_connection() -> None:
+    pool = Nowhere(lost=True).pool()
+    call = Asked()
+    call.handle = pool.start(call, GET)
+    await call.over()
+
+    assert str(call.lost) == "cannot connect: closed at once" and call.lost is not None and not call.lost.sent
+    assert pool.counts["open"] == 0
 
 
 async def test_a_second_answer_in_one_read_never_reaches_who_waits() -> None:
