@@ -23,8 +23,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from crossfade.errors import Refused, SettingsError, Unreachable
 from router.store import schema
+from router.store.late import WRITTEN
 from router.store.migration import migrate
-from router.store.sandboxes import COUNTED
 
 log = logging.getLogger("crossfade.store")
 
@@ -222,7 +222,7 @@ def _prepare(database: Database, *, create: bool) -> None:
         if _meta(connection, "schema_version") is None:
             connection.execute(insert(schema.meta).values(name="schema_version", value=str(schema.SCHEMA_VERSION)))
             connection.execute(insert(schema.meta).values(name="flags_revision", value="0"))
-            connection.execute(insert(schema.meta).values(name=COUNTED, value="0"))
+            connection.execute(insert(schema.meta).values(name=WRITTEN, value="0"))
 
 
 def _meta(connection: Connection, name: str) -> str | None:

@@ -9,8 +9,8 @@ from crossfade.record import Record
 from router.store import schema
 from router.store.bulk import BulkInsert
 from router.store.calls import Segment
+from router.store.late import WRITTEN
 from router.store.rows import record_of
-from router.store.sandboxes import COUNTED
 
 if TYPE_CHECKING:
     from router.store.database import Database
@@ -68,7 +68,7 @@ def _record(row: Row[Any]) -> Record | None:
 def _finish(connection: Connection) -> None:
     connection.execute(text("DROP TABLE records"))
     last = connection.execute(select(func.coalesce(func.max(schema.segments.c.seq), 0))).scalar_one()
-    values = {"schema_version": schema.SCHEMA_VERSION, COUNTED: last}  # their sandboxes were counted long ago
+    values = {"schema_version": schema.SCHEMA_VERSION, WRITTEN: last}  # their sums were written with them
     for name, value in values.items():
         connection.execute(delete(schema.meta).where(schema.meta.c.name == name))
         connection.execute(schema.meta.insert().values(name=name, value=str(value)))

@@ -12,7 +12,7 @@ from router.store import schema
 from router.store.database import Database
 from router.store.fold import COUNTERS, HOUR
 from router.store.histogram import merged
-from router.store.sandboxes import all_hours
+from router.store.late import LateSums, unwritten
 
 _FLAG_PREFIX = "sandbox-migration-"
 
@@ -123,8 +123,9 @@ def window(database: Database, since: float = 0.0) -> Window:
         for row in rollups:
             by_tool[row.tool].append(row)
         tallies = _tallies(connection, first)
-        latencies = _latencies(connection, first)
-        sandboxes = _sandboxes(database, connection, first)
+        late = unwritten(database, connection)
+        latencies = _latencies(connection, late, first)
+        sandboxes = _sandboxes(connection, late, first)
         signatures = _signatures(connection, first)
         tools = tuple(
             _tool(
@@ -225,17 +226,25 @@ def _tallies(connection: Connection, first: int) -> Mapping[tuple[str, str], Map
     return found
 
 
-def _latencies(connection: Connection, first: int) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, int]]]:
+def _latencies(
+    connection: Connection, late: LateSums, first: int
+) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, int]]]:
     found: dict[str, dict[tuple[str, str], Mapping[int, int]]] = defaultdict(dict)
+
+    def add(tool: str, key: tuple[str, str], histogram: Mapping[int, int]) -> None:
+        found[tool][key] = merged(found[tool].get(key, {}), histogram)
+
     for row in connection.execute(select(schema.latencies).where(schema.latencies.c.hour >= first)):
         histogram = {int(bucket): count for bucket, count in orjson.loads(row.histogram).items()}
-        key = row.origin, row.position
-        found[row.tool][key] = merged(found[row.tool].get(key, {}), histogram)
+        add(row.tool, (row.origin, row.position), histogram)
+    for (hour, tool, origin, position), counts in late.latencies.items():
+        if hour >= first:
+            add(tool, (origin, position), counts)
     return found
 
 
-def _sandboxes(database: Database, connection: Connection, first: int) -> Mapping[str, Sandboxes]:
-    hours = all_hours(database, connection).subquery()
+def _sandboxes(connection: Connection, late: LateSums, first: int) -> Mapping[str, Sandboxes]:
+    hours = late.sandbox_hours(connection).subquery()
     each = (
         select(
             hours.c.tool,

@@ -5,9 +5,8 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
 from sqlalchemy import Connection, delete, select
 
 from crossfade.errors import Unreachable
@@ -18,8 +17,8 @@ from router.store.bulk import BulkInsert
 from router.store.calls import Segment
 from router.store.database import Database
 from router.store.fold import COUNTERS, HOUR, SAMPLES_KEPT, Fold
+from router.store.late import LateWriter
 from router.store.retention import Retention
-from router.store.sandboxes import SandboxCounts
 
 log = logging.getLogger("crossfade.store")
 
@@ -32,7 +31,6 @@ _CLOSE_SECONDS = 15.0
 
 _ROLLUPS = BulkInsert(schema.rollups, adds=(*COUNTERS, "validation_seconds"))
 _TALLIES = BulkInsert(schema.tallies, adds=("count",))
-_LATENCIES = BulkInsert(schema.latencies, replaces=("histogram",))
 _SIGNATURES = BulkInsert(
     schema.signatures, adds=("count",), replaces=("severity",), lowest=("first_seen",), highest=("last_seen",)
 )
@@ -78,7 +76,7 @@ class SqlRecords:
         self._failing = False
         self.lost = 0
         self.written = 0
-        self._sandboxes = SandboxCounts(database)
+        self._late = LateWriter(database)
         self._thread = threading.Thread(target=self._run, name="crossfade records", daemon=True)
         self._thread.start()
 
@@ -132,7 +130,7 @@ class SqlRecords:
             with self._idle:
                 asked = self._asked
             self._write_all()
-            self._count_sandboxes(now=last)
+            self._write_late(now=last)
             with self._idle:
                 self._served = asked
                 self._idle.notify_all()
@@ -143,7 +141,7 @@ class SqlRecords:
     def _write_all(self) -> None:
         """Write what waits now, in transactions of one batch. A store that fails is tried again at the next turn."""
         try:
-            self._sandboxes.recover()
+            self._late.recover()
         except Unreachable as error:
             self._report(error)
             return
@@ -205,13 +203,13 @@ class SqlRecords:
                 self._losses.update(losses)
             raise
         self._requests_written = requests
-        self._sandboxes.add(fold.sandboxes)
+        self._late.add(fold)
         self.written += len(batch)
 
-    def _count_sandboxes(self, *, now: bool) -> None:
+    def _write_late(self, *, now: bool) -> None:
         try:
-            self._sandboxes.write(now=now)
-        except Exception as error:  # nothing is lost: the next turn, or the next writer, counts them
+            self._late.write(now=now)
+        except Exception as error:  # nothing is lost: the next turn, or the next writer, writes them
             self._report(error)
 
     def _request_rows(self, requests: Mapping[tuple[str, Purpose], int]) -> list[tuple[int, str, str, int]]:
@@ -248,26 +246,7 @@ def _write_fold(connection: Connection, fold: Fold) -> None:
     _ROLLUPS.run(connection, list(fold.rollup_rows()))
     _TALLIES.run(connection, list(fold.tally_rows()))
     _SIGNATURES.run(connection, list(fold.signature_rows()))
-    _write_latencies(connection, fold)
     _write_samples(connection, fold)
-
-
-def _write_latencies(connection: Connection, fold: Fold) -> None:
-    table = schema.latencies
-    rows: list[Sequence[Any]] = []
-    for hour in {key[0] for key in fold.latencies}:
-        # The lock of this transaction makes read, merge and replace one step; PostgreSQL needs the row locks.
-        there = connection.execute(select(table).where(table.c.hour == hour).with_for_update()).all()
-        known = {tuple(row[:4]): row.histogram for row in there}
-        for key, counts in fold.latencies.items():
-            if key[0] != hour:
-                continue
-            together = orjson.loads(known.get(key, "{}"))
-            for bucket, count in counts.items():
-                name = str(bucket)
-                together[name] = together.get(name, 0) + count
-            rows.append((*key, orjson.dumps(together).decode()))
-    _LATENCIES.run(connection, rows)
 
 
 def _write_samples(connection: Connection, fold: Fold) -> None:

@@ -95,8 +95,8 @@ def _of_sandboxes() -> Sequence[Column[Any]]:
 
 # Calls of one sandbox are alike, so evidence is also counted by sandbox. Kept as long as records.
 sandbox_hours = Table("sandbox_hours", metadata, *_of_sandboxes())
-# A reader's own: what is not added up yet (sandboxes.py).
-sandboxes_uncounted = Table("sandboxes_uncounted", MetaData(), *_of_sandboxes(), prefixes=["TEMPORARY"])
+# A reader's own: what is not written yet (late.py).
+sandboxes_unwritten = Table("sandboxes_unwritten", MetaData(), *_of_sandboxes(), prefixes=["TEMPORARY"])
 
 signatures = Table(
     "signatures",

@@ -26,7 +26,7 @@ CREATE UNIQUE INDEX records_by_id ON records (id);
 CREATE INDEX records_by_sandbox ON records (sandbox, seq);
 CREATE INDEX records_differing ON records (seq) WHERE differing IS 1;
 UPDATE meta SET value = '1' WHERE name = 'schema_version';
-DELETE FROM meta WHERE name = 'sandboxes_counted';
+DELETE FROM meta WHERE name = 'late_sums';
 DROP TABLE segments;
 """
 

@@ -1,26 +1,34 @@
-"""Counts by sandbox: late in their table, never late for a reader, counted once whatever happens between."""
+"""Sums by sandbox and of latencies: late in their tables, never late for a reader, and counted once."""
 
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
 
+import orjson
 import pytest
 
 from router.store.calls import tail
 from router.store.database import Database, open_database
+from router.store.fold import Fold
+from router.store.late import LateWriter
 from router.store.queries import Sandboxes, window
 from router.store.records import SqlRecords
-from router.store.sandboxes import SandboxCounts
 from tests.store.store_examples import NOON, differing, record
 
 
 def counted(database: Database) -> dict[str, int]:
     """The calls by sandbox that stand in the table."""
     with database.reading() as connection:
-        return {
-            row.sandbox: row.calls for row in connection.exec_driver_sql("SELECT sandbox, calls FROM sandbox_hours")
-        }
+        rows = connection.exec_driver_sql("SELECT sandbox, calls FROM sandbox_hours")
+        return {row.sandbox: row.calls for row in rows}
+
+
+def timed(database: Database) -> int:
+    """The answers whose latencies stand in the table."""
+    with database.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT histogram FROM latencies WHERE position = 'answer'").scalars()
+        return sum(sum(orjson.loads(histogram).values()) for histogram in rows)
 
 
 def seen(database: Database) -> Mapping[str, Sandboxes]:
@@ -35,10 +43,14 @@ def test_readers_see_at_once_what_is_added_up_later(database: Database, records:
     records.add(record(sandbox="b", answering="old"))
     records.flush()
     second = seen(database)
-    late = counted(database)
+    late = counted(database), timed(database)
+    latencies = window(database).tools[0].latencies
     records.close()
 
-    assert late == {}
+    assert late == ({}, 0)
+    assert sum(sum(each.histogram.values()) for each in latencies if each.position == "answer") == 2
+    assert window(database).tools[0].latencies == latencies
+    assert timed(database) == 3
     assert first == {
         "files": Sandboxes(seen=1, on_new=1, compared=1, differing=0),
         "web": Sandboxes(seen=1, on_new=1, compared=1, differing=1),
@@ -67,29 +79,32 @@ def test_many_readers_at_once_do_not_meet(database: Database, records: SqlRecord
 
 
 def test_the_table_is_written_when_it_is_time(database: Database, records: SqlRecords) -> None:
-    slow, quick = SandboxCounts(database, every_seconds=3_600), SandboxCounts(database, every_seconds=0)
-    for counts in (slow, quick):
-        counts.add({(int(NOON), "files", "a"): [3, 2, 1, 0]})
-        counts.add({(int(NOON), "files", "a"): [1, 0, 1, 0], (int(NOON), "files", "\ud800"): [1, 0, 0, 0]})
+    slow, quick = LateWriter(database, every_seconds=3_600), LateWriter(database, every_seconds=0)
+    for late in (slow, quick):
+        late.add(Fold([record(sandbox="a"), record(sandbox="a")]))
+        late.add(Fold([record(sandbox="a"), record(sandbox="a"), record(sandbox="\ud800")]))
 
     slow.write()
-    before = counted(database)
+    before = counted(database), timed(database)
     quick.write()
-    after = counted(database)
+    after = counted(database), timed(database)
     slow.write(now=True)
     slow.write(now=True)
 
-    assert (before, after) == ({}, {"a": 4, "?": 1})
-    assert counted(database) == {"a": 8, "?": 2}
+    assert (before, after) == (({}, 0), ({"a": 4, "?": 1}, 5))
+    assert (counted(database), timed(database)) == ({"a": 8, "?": 2}, 10)
 
 
 def test_very_many_sandboxes_do_not_wait_for_the_time(database: Database) -> None:
-    counts = SandboxCounts(database, every_seconds=3_600)
-    counts.add({(int(NOON), "files", f"sb-{number}"): [1, 0, 0, 0] for number in range(20_000)})
+    late = LateWriter(database, every_seconds=3_600)
+    late.add(Fold([record(sandbox=f"sb-{number}", at=NOON) for number in range(19_999)]))
+    late.write()
+    before = len(counted(database))
+    late.add(Fold([record(sandbox="one more", at=NOON)]))
 
-    counts.write()
+    late.write()
 
-    assert len(counted(database)) == 20_000
+    assert (before, len(counted(database))) == (0, 20_000)
 
 
 @pytest.mark.parametrize("restarts", [1, 3])
@@ -111,6 +126,6 @@ def test_a_writer_that_is_killed_loses_and_doubles_nothing_it_said_was_written(u
 
     assert {each.sandbox for each in kept} >= set(said)
     assert window(database).tools[0].counts["calls"] == len(kept)
-    assert sum(counted(database).values()) == len(kept)
+    assert sum(counted(database).values()) == timed(database) == len(kept)
     assert read == len(counted(database)) == seen(database)["files"].seen
     database.close()
