@@ -13,6 +13,7 @@ from router.backends.e2b.commands import Commands
 from router.backends.e2b.envd import Handle
 from router.backends.e2b.files import Files
 from router.backends.e2b.globs import find_pattern
+from router.backends.matching import glob_expression
 
 SEARCHES = ("fs.find", "fs.search", "fs.replace")
 _REPLACE_LIMIT = 64 * 1024 * 1024
@@ -63,8 +64,8 @@ class Searching:
 
     async def _search(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         path, pattern = str(operation.arguments["path"]), str(operation.arguments["pattern"])
-        name = find_pattern(pattern)
-        if name is None:
+        name, expression = find_pattern(pattern), glob_expression(pattern)
+        if name is None or expression is None:
             return done(())
         where = self.commands.absolute(path)
         ended = await self.commands.shell(
@@ -73,6 +74,8 @@ class Searching:
             purpose,
         )
         found = [_as_asked(each, where, path) for each in base64.b64decode(ended.output).split(b"\0") if each]
+        # glibc also takes a letter of two bytes for two: find's answer holds all, and perhaps some more.
+        found = [each for each in found if expression.fullmatch(each.rpartition("/")[2])]
         return done(tuple(sorted(found, key=_walk_order)))
 
     async def _replace(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from crossfade.results import Replaced, TextMatch
 from router.backends.local.refusals import bad_request, required_path
 from router.backends.local.sandboxes import LocalSandbox
 from router.backends.local.tree import Entry, Tree
+from router.backends.matching import glob_expression
 
 LINE_LIMIT = 64 * 1024  # Daytona stops reading a file at a line beyond it, silently
 SNIFFED = 512
@@ -92,39 +92,6 @@ def lines_of(tree: Tree, path: str) -> Iterator[tuple[int, bytes]]:
         if len(line) > LINE_LIMIT:
             return
         yield number, line.removesuffix(b"\r")
-
-
-def glob_expression(pattern: str) -> re.Pattern[str] | None:
-    """Go's filepath.Match as a regular expression; None for a malformed pattern."""
-    parts: list[str] = []
-    at = 0
-    while at < len(pattern):
-        sign = pattern[at]
-        at += 1
-        if sign == "*":
-            parts.append("[^/]*")
-        elif sign == "?":
-            parts.append("[^/]")
-        elif sign == "[":
-            found = re.compile(r"(\^?)((?:(?:\\.|[^]\\-])(?:-(?:\\.|[^]\\-]))?)+)\]", re.DOTALL).match(pattern, at)
-            if found is None:
-                return None
-            members = re.sub(
-                r"\\?(.)", lambda one: one[1] if one[0] == "-" else re.escape(one[1]), found[2], flags=re.DOTALL
-            )
-            parts.append(f"[{found[1]}{members}]")
-            at = found.end()
-        elif sign == "\\":
-            if at == len(pattern):
-                return None
-            parts.append(re.escape(pattern[at]))
-            at += 1
-        else:
-            parts.append(re.escape(sign))
-    try:
-        return re.compile("".join(parts), re.DOTALL)
-    except re.error:  # a range that runs backwards matches nothing
-        return None
 
 
 _KINDS: Mapping[str, Callable[[Tree, Mapping[str, Any]], Outcome]] = {

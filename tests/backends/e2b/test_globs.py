@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.backends.e2b.globs import find_pattern
-from router.backends.local.searching import glob_expression
+from router.backends.matching import glob_expression
 
 NAMES = [*"ab^!-][\\*?ä:", "a b", ".h", "ab", "[a]", "a-", "b]", "!a"]
 PATTERNS = st.text(alphabet="ab^!-][\\*?ä:h.", max_size=7)
@@ -40,7 +40,10 @@ def test_find_matches_the_names_that_go_matches(directory: Path, pattern: str) -
     if expression is None:  # malformed, or with a range that runs backwards
         return
     matched = set() if translated is None else found(directory, translated)
-    assert matched == {name for name in NAMES if expression.fullmatch(name)}
+    wanted = {name for name in NAMES if expression.fullmatch(name)}
+    assert matched >= wanted
+    # glibc also takes a letter of two bytes for two; the adapter looks at every name once more.
+    assert all(not name.isascii() for name in matched - wanted)
 
 
 @pytest.mark.parametrize("pattern", ["[", "[a", "[]", "[]a]", "[-a]", "[a-", "[a-]", "\\", "[\\", "[b-a]", "[^"])

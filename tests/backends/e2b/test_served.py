@@ -184,3 +184,9 @@ async def test_odd_names_come_through_every_call(box: Asking) -> None:
     assert (await box.ask("fs.replace", files=[name + "2"], pattern="v", new_value="w")).value[0].success
     assert await box.get(f"/workspace/{name}2") == b"w"
     assert (await box.ask("fs.delete", path=name + "2")).status == 204
+
+
+async def test_two_signs_are_not_one_letter_of_two_bytes(box: Asking) -> None:
+    assert (await box.ask("process.exec", command="mkdir letters && touch letters/ä letters/ab")).ok
+    found = await box.ask("fs.search", path="letters", pattern="??")
+    assert found.value == ("letters/ab",)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from crossfade.operation import OPERATIONS, Operation
 from crossfade.outcome import Fate
 from router.backends.local.sandboxes import LocalSandboxes
-from router.backends.local.searching import glob_expression
+from router.backends.matching import glob_expression
 from tests.backends.asking import Asking, refusal
 
 
