@@ -168,13 +168,16 @@ async def test_a_server_inside_is_asked_under_the_masked_host(server: Server):
     port, stream = await serve(sandbox)
     page = await server.http.get("/h", headers=inside(sandbox, port))
     await stream.aclose()
+    assert page.text == f"/h localhost:{port} None"
+
+    # Another one: what serves in the first goes on though nobody listens to it, and has its port.
+    sandbox = await server.create(network={"maskRequestHost": "localhost:${PORT}"})
     port, stream = await serve(sandbox, ECHO)
     address = server.url.replace("http://", "ws://").rstrip("/") + "/tell"
     async with asyncio.timeout(10), websockets.connect(address, additional_headers=inside(sandbox, port)) as socket:
         head = await socket.recv()
     await stream.aclose()
 
-    assert page.text == f"/h localhost:{port} None"
     assert f"\r\nHost: localhost:{port}\r\n".encode() in head
 
 
