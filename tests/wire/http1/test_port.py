@@ -51,18 +51,23 @@ async def test_an_origin_that_never_says_100_gets_the_body_all_the_same() -> Non
     assert there.requests[0].body == b"body"
 
 
-async def test_a_body_that_the_origin_declines_is_not_sent_and_costs_the_connection() -> None:
+@pytest.mark.parametrize("slow", [False, True], ids=["at once", "slowly"])
+async def test_a_body_that_the_origin_declines_is_not_sent_and_costs_the_connection(slow: bool) -> None:
     rest: list[bytes] = []
 
     async def script(peer: Peer) -> None:
         await peer.head()
-        await peer.say(b"HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno")
+        await peer.say(b"HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nn")
+        if slow:
+            await asyncio.sleep(1.3)
+        await peer.say(b"o")
         try:
             rest.append(await peer.reader.read(-1))
         except ConnectionError:
             rest.append(b"")
 
-    async with origin(script) as there, Http1Upstream() as upstream:
+    settings = PoolSettings(linger_seconds=60)
+    async with origin(script) as there, Pools(settings) as pools, Http1Upstream(pools=pools) as upstream:
         response = await upstream.send(asked(there.url, method="POST", headers=EXPECT, body=streamed(b"body")))
         assert (response.status, await response.read(10)) == (417, b"no")
         await until(lambda: bool(rest))
