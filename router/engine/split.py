@@ -47,6 +47,8 @@ async def read(
     try:
         _, late = await asyncio.wait([*asked, *proofs], timeout=patience)
         if late:
+            if not late.isdisjoint(asked):
+                sides.breakers[follower].silent()
             await _abandon([*asked, *proofs])
             return SplitRead(None, why=f"follower or validation took longer than {patience:g} s")
         outcomes = tuple(task.result() for task in asked)

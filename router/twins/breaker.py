@@ -48,3 +48,8 @@ class Breaker:
             pause = min(self.first_seconds * 2 ** min(self.opened, 16), self.longest_seconds)
             self.retry_at = self.clock.monotonic() + pause
             self.opened += 1
+
+    def silent(self) -> None:
+        """It kept a client's call waiting past its patience: once is enough, the next ones are not to wait too."""
+        self.failures = max(self.failures, self.threshold - 1)
+        self.failed()

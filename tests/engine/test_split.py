@@ -276,3 +276,23 @@ async def test_the_outcome_that_speaks_for_several_is_the_first_that_failed() ->
     assert worst([OK, NOT_FOUND, LOST]) is NOT_FOUND
     assert worst([OK, OK]) is OK
     assert [each.origin for each in from_origin([OK, LOST], Origin.OLD)] == [Origin.OLD, Origin.OLD]
+
+
+async def test_a_follower_that_keeps_a_read_waiting_opens_its_breaker_at_once(stand: Stand) -> None:
+    await filled(stand)
+    held = stand.follower.before["fs.download"] = Held()
+    got = await ask(stand, How.CLEAN, download(), patience=0.05)
+    held.go.set()
+
+    assert got.outcomes is None
+    assert stand.sides.breakers[Origin.NEW].open
+
+
+async def test_a_seat_that_keeps_a_read_waiting_is_not_the_followers_fault(stand: Stand) -> None:
+    token = await filled(stand)
+    held = stand.seat.before["fs.info"] = Held()
+    got = await ask(stand, How.TOKEN, download(), tokens=(token,), patience=1.0)
+    held.go.set()
+
+    assert got.outcomes is None
+    assert not stand.sides.breakers[Origin.NEW].open
