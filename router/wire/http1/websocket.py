@@ -56,6 +56,7 @@ class Socket:
         self._parts: list[bytes] = []
         self._text = False
         self._reading = False
+        self._broken = False  # what came was no message: nothing more is waited for
         self._over = asyncio.Event()
 
     async def send(self, message: str | bytes) -> None:
@@ -81,7 +82,7 @@ class Socket:
                     for message in self._messages():
                         yield message
                     await self._flush()
-                    if self._frames.close_rcvd is not None or self._frames.parser_exc is not None:
+                    if self._frames.close_rcvd is not None or self._frames.parser_exc is not None or self._broken:
                         break
         finally:
             self._reading = False
@@ -124,6 +125,7 @@ class Socket:
                     messages.append(whole.decode() if self._text else whole)
                 except UnicodeDecodeError:
                     self._frames.fail(1007, "text that is not UTF-8")
+                    self._broken = True
                     break
         return messages
 
