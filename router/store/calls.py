@@ -9,7 +9,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from crossfade.record import Record
 from router.store import schema
@@ -25,7 +25,7 @@ log = logging.getLogger("crossfade.store")
 MOST_RECORDS = 1 << 16  # in a segment: a record's number is its segment's and its place in it
 _SEGMENTS = BulkInsert(schema.segments)
 _OF_TOOL, _OF_SANDBOX = 1, 2  # what a mark is of, so that a sandbox called "files" is not the tool
-_HEAD = [column for column in schema.segments.columns if column.name != "body"]
+_HEAD = [column for column in schema.segments.columns if column.name not in ("marks", "body")]
 _HEADS_AT_ONCE = 200
 
 
@@ -73,11 +73,13 @@ def tail(
 
     A segment that cannot be read is passed over, and logged once.
     """
-    marks = [_mark(kind, name) for kind, name in ((_OF_TOOL, tool), (_OF_SANDBOX, sandbox)) if name]
     table = schema.segments
     heads = select(*_HEAD).where(table.c.seq >= after // MOST_RECORDS).order_by(table.c.seq.desc())
     if differing:
         heads = heads.where(table.c.differing > 0)
+    for kind, name in ((_OF_TOOL, tool), (_OF_SANDBOX, sandbox)):
+        if name:
+            heads = heads.where(func.instr(table.c.marks, _mark(kind, name)) > 0)  # position() in PostgreSQL
 
     def wanted(record: Record) -> bool:
         return (
@@ -90,7 +92,6 @@ def tail(
         numbered = (
             each
             for head in connection.execute(heads.execution_options(yield_per=_HEADS_AT_ONCE))
-            if all(mark in head.marks for mark in marks)
             for each in reversed(_numbered(database, connection, head))
             if each.seq > after and wanted(each.record)
         )

@@ -21,6 +21,7 @@ log = logging.getLogger("crossfade.store")
 _RECORDS = table("records", column("seq"), column("id"), column("at"), column("body"))
 _INDEXES = ("records_by_id", "records_by_sandbox", "records_differing")
 _BATCH = 2_000
+_TOLD = 100 * _BATCH
 _LOSSES = BulkInsert(schema.losses, adds=("count",))
 NOT_CONVERTED = "record of an older store could not be read"
 
@@ -35,7 +36,9 @@ def migrate(database: "Database") -> None:
     converted = 0
     while done := _convert(database):
         converted += done
-    log.warning("store is converted", extra={"records": converted})
+        if converted % _TOLD == 0:
+            log.warning("%d records are converted", converted)
+    log.warning("store is converted: %d records", converted)
 
 
 def _convert(database: "Database") -> int:

@@ -26,10 +26,10 @@ def json_of(value: Any) -> bytes:
 
 def record_of(text: str) -> Record:
     """A record from its text in a store of schema 1. Fields that this program does not know are left out."""
-    values = {name: value for name, value in orjson.loads(text).items() if name in Record._fields}
-    values["signatures"] = tuple(values.get("signatures", ()))
-    values["differences"] = tuple(map(difference_of, values.get("differences", ())))
-    return Record(**values)
+    values = Record._field_defaults | orjson.loads(text)
+    values["signatures"] = tuple(values["signatures"])
+    values["differences"] = tuple(map(difference_of, values["differences"]))
+    return Record._make(map(values.__getitem__, Record._fields))
 
 
 def difference_of(values: Mapping[str, Any]) -> Difference:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crossfade.comparison import Change, Difference, Severity
 from crossfade.record import Record
 from router.store.fold import COUNTERS, HOUR, Fold
-from router.store.histogram import bucket_of
+from router.store.histogram import buckets_of
 from tests.store.store_examples import NOON, differing, record
 
 MODE = differing().differences[0]
@@ -114,9 +114,9 @@ def test_latencies_are_those_of_answers_that_an_origin_gave(batch: Sequence[Reco
             continue
         other = {"old": "new", "new": "old"}[each.answering]
         if each.fate == "ok" and each.origin_seconds:
-            latencies[_hour(each), each.tool, each.answering, "answer"][bucket_of(each.origin_seconds)] += 1
+            latencies[_hour(each), each.tool, each.answering, "answer"].update(buckets_of([each.origin_seconds]))
         if each.shadow_fate == "ok" and each.shadow_seconds:
-            latencies[_hour(each), each.tool, other, "shadow"][bucket_of(each.shadow_seconds)] += 1
+            latencies[_hour(each), each.tool, other, "shadow"].update(buckets_of([each.shadow_seconds]))
 
     assert Fold(batch).latencies == latencies
 
