@@ -125,6 +125,7 @@ class Head:
 _MOST_BLOCKS: Final = 4096
 _LONGEST_BLOCK: Final = 4096
 _TARGET: Final = bytes(range(0x21, 0x7F))  # octets of a request target (RFC 9112 §3.2; those beyond ASCII left out)
+_METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 _blocks: dict[bytes, Head] = {}
 
 
@@ -143,7 +144,9 @@ class Whole:
         if head is None or head.length != len(self.body):
             return None
         parts = self.line.split(b" ")
-        if len(parts) != 3 or parts[2] != b"HTTP/1.1" or parts[1].translate(None, _TARGET) or parts[1][:1] != b"/":
+        if len(parts) != 3 or parts[2] != b"HTTP/1.1" or parts[0] not in _METHODS:
+            return None
+        if parts[1].translate(None, _TARGET) or parts[1][:1] != b"/":
             return None
         return parts[0], parts[1], head
 
