@@ -13,6 +13,12 @@ from crossfade.results import (
     ContentDigest,
     ExecResult,
     FileInfo,
+    GitBranches,
+    GitCommit,
+    GitCommitted,
+    GitConfig,
+    GitRemote,
+    GitStatus,
     PreviewLink,
     PtyInfo,
     Replaced,
@@ -74,6 +80,15 @@ def _fields(operation: str, value: Any) -> dict[str, Any]:
             return _pty(value)
         case FileInfo():
             return _flat(value)
+        case GitStatus():
+            return asdict(value)
+        case GitBranches():
+            return {"names": dict.fromkeys(value.names, True), "current": value.current}
+        case GitCommit() | GitCommitted() | GitRemote():
+            return _flat(value)
+        case GitConfig():
+            # A setting may hold a key: whether it is the same is all that matters.
+            return {"value": None if value.value is None else _digest(value.value)}
         case str():
             return {"path": value}
         case tuple() | list():
@@ -84,7 +99,7 @@ def _fields(operation: str, value: Any) -> dict[str, Any]:
             raise TypeError(f"{operation}: no plain form for {type(value).__name__}; add it to comparators/plain.py")
 
 
-def _flat(value: ContentDigest | FileInfo) -> dict[str, Any]:
+def _flat(value: ContentDigest | FileInfo | GitCommit | GitCommitted | GitRemote) -> dict[str, Any]:
     """As asdict does it, without its deep copies: every field is a scalar, and every compared call comes through."""
     return {name: getattr(value, name) for name in value.__slots__}
 
@@ -95,8 +110,11 @@ def _row(operation: str, entry: Any) -> dict[str, Any]:
 
 def _command(command: CommandInfo) -> dict[str, Any]:
     # The text of a command may hold keys, and is the client's own: whether it is the same is all that matters.
-    digest = hashlib.sha256(command.command.encode(errors="surrogatepass")).hexdigest()[:12]
-    return {"id": command.id, "command": digest, "exit_code": command.exit_code}
+    return {"id": command.id, "command": _digest(command.command), "exit_code": command.exit_code}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
 
 
 def _session(session: SessionInfo) -> dict[str, Any]:

@@ -102,7 +102,9 @@ def secrets_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
     environment = arguments.get("env")
     if isinstance(environment, Mapping):
         found.extend(str(value) for value in environment.values())
-    for text in (arguments.get("command"), arguments.get("code")):
+    if isinstance(password := arguments.get("password"), str):
+        found.append(password)
+    for text in (arguments.get("command"), arguments.get("code"), arguments.get("url")):
         if isinstance(text, str):
             redacted(text, noted)
     # A short value (1, true, dev) is no secret, and masking it everywhere would leave nothing to read.

@@ -122,6 +122,23 @@ PTY = Shape(
     },
 )
 
+GIT_STATUS = Shape(
+    fields={
+        "branch": Field(severity=_CONTRACT),
+        "files": Field(
+            form="rows",
+            rows=Rows(
+                key=("name",),
+                label="file",
+                shape=Shape(fields={"extra": Field(severity=_COSMETIC)}),
+            ),
+        ),
+        **dict.fromkeys(("upstream", "detached"), Field(severity=_COSMETIC)),
+    },
+)
+_COMMIT_TIME = _ignored("the two sides committed at their own times")
+GIT_COMMIT = Shape(fields={"hash": _COMMIT_TIME, "at": _COMMIT_TIME})
+
 
 def _listed(label: str, shape: Shape, *key: str) -> Rule:
     return Rule(shape=Shape(fields={"entries": Field(form="rows", rows=Rows(key=key, label=label, shape=shape))}))
@@ -132,6 +149,11 @@ _SANDBOX = Rule(shape=SANDBOX)
 _PTY = Rule(shape=PTY)
 _PATH = Rule(shape=Shape(fields={"path": Field(form="value")}))
 _FOUND = Shape(fields={"path": Field(normalise=(relative_path,))})
+
+_GIT_CHANGES = (
+    *("clone", "init", "add", "branch_create", "branch_delete", "checkout", "reset", "restore", "push", "pull"),
+    *("remote_add", "config_set", "user", "credentials"),
+)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -173,6 +195,15 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "pty.get": _PTY,
         "pty.delete": NOTHING,
         "pty.resize": _PTY,
+        **dict.fromkeys((f"git.{name}" for name in _GIT_CHANGES), NOTHING),
+        "git.status": Rule(shape=GIT_STATUS),
+        "git.branches": Rule(
+            shape=Shape(fields={"names": Field(form="mapping", label="branch"), "current": Field(severity=_CONTRACT)})
+        ),
+        "git.history": _listed("commit", GIT_COMMIT, "message"),
+        "git.remotes": _listed("remote", Shape(), "name"),
+        "git.config": Rule(shape=Shape()),
+        "git.commit": Rule(shape=GIT_COMMIT),
     }
 )
 

@@ -81,6 +81,29 @@ OPERATIONS: Mapping[str, OperationKind] = _kinds(
     OperationKind(name="pty.delete", effect=_EXECUTE, tool="shell", handle="pty"),  # -> None
     OperationKind(name="pty.resize", effect=_EXECUTE, tool="shell", handle="pty"),  # cols, rows -> PtyInfo
     OperationKind(name="pty.connect", effect=_EXECUTE, tool="shell", handle="pty", stream=True),
+    # Git, run in the sandbox. What reaches another machine, or cannot be made twice the same, counts as execute.
+    # clone: url, path, branch, commit, username, password, depth, skip_tls -> None
+    OperationKind(name="git.clone", effect=_EXECUTE, tool="shell"),
+    OperationKind(name="git.init", effect=_WRITE, tool="shell"),  # path, bare, initial_branch -> None
+    OperationKind(name="git.status", effect=_READ, tool="shell"),  # path -> GitStatus
+    OperationKind(name="git.branches", effect=_READ, tool="shell"),  # path -> GitBranches
+    OperationKind(name="git.history", effect=_READ, tool="shell"),  # path -> tuple[GitCommit, ...], newest first
+    OperationKind(name="git.remotes", effect=_READ, tool="shell"),  # path -> tuple[GitRemote, ...]
+    OperationKind(name="git.config", effect=_READ, tool="shell"),  # key, scope, path -> GitConfig
+    OperationKind(name="git.add", effect=_WRITE, tool="shell"),  # path, files -> None
+    OperationKind(name="git.commit", effect=_EXECUTE, tool="shell"),  # path, message, author, email, allow_empty
+    OperationKind(name="git.branch_create", effect=_WRITE, tool="shell"),  # path, name; checks it out -> None
+    OperationKind(name="git.branch_delete", effect=_WRITE, tool="shell"),  # path, name -> None
+    OperationKind(name="git.checkout", effect=_EXECUTE, tool="shell"),  # path, branch (or a commit) -> None
+    OperationKind(name="git.reset", effect=_EXECUTE, tool="shell"),  # path, mode, target, files -> None
+    OperationKind(name="git.restore", effect=_EXECUTE, tool="shell"),  # path, files, staged, worktree, source -> None
+    # push: path, username, password, branch, remote, set_upstream -> None; pull: the same but set_upstream
+    OperationKind(name="git.push", effect=_EXECUTE, tool="shell"),
+    OperationKind(name="git.pull", effect=_EXECUTE, tool="shell"),
+    OperationKind(name="git.remote_add", effect=_EXECUTE, tool="shell"),  # path, name, url, fetch, overwrite -> None
+    OperationKind(name="git.config_set", effect=_WRITE, tool="shell"),  # key, value, scope, path -> None
+    OperationKind(name="git.user", effect=_WRITE, tool="shell"),  # name, email, scope, path -> None
+    OperationKind(name="git.credentials", effect=_EXECUTE, tool="shell"),  # username, password, host, protocol -> None
 )
 
 

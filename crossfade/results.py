@@ -157,3 +157,67 @@ class StreamEnd:
 
     exit_code: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitFile:
+    """A file that differs from the last commit, in Daytona's words: Modified, Untracked, Updated but unmerged, ..."""
+
+    name: str
+    staging: str
+    worktree: str
+    extra: str = ""  # of a rename: the name before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitStatus:
+    """A repository's state. `branch` is HEAD when none is checked out; ahead and behind count commits."""
+
+    branch: str
+    files: tuple[GitFile, ...] = ()
+    ahead: int = 0
+    behind: int = 0
+    published: bool = False
+    upstream: str = ""
+    detached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitBranches:
+    """Local branches, and the one checked out (empty when none is)."""
+
+    names: tuple[str, ...]
+    current: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitCommitted:
+    """A commit just made."""
+
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitCommit:
+    """A commit of the history; `at` is its author's time, RFC 3339."""
+
+    hash: str
+    author: str
+    email: str
+    message: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitRemote:
+    """A remote; a password in its address is left out."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitConfig:
+    """A setting's value; None when it is not set."""
+
+    value: str | None

@@ -12,6 +12,13 @@ from crossfade.results import (
     ContentDigest,
     ExecResult,
     FileInfo,
+    GitBranches,
+    GitCommit,
+    GitCommitted,
+    GitConfig,
+    GitFile,
+    GitRemote,
+    GitStatus,
     PreviewLink,
     PtyInfo,
     Replaced,
@@ -57,6 +64,7 @@ sandboxes = st.builds(
     SandboxInfo, id=names, state=st.sampled_from(["started", "starting", "paused", "stopped", "error"]), labels=labels,
     public=st.booleans(), env=labels,
 )  # fmt: skip
+states = st.sampled_from(["Modified", "Unmodified", "Untracked", "Deleted"])
 terminals = st.builds(PtyInfo, id=names, cwd=texts, env=labels, cols=st.integers(1, 3), rows=st.integers(1, 3))
 
 
@@ -93,6 +101,18 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
         sandboxes,
     ),
     "sandbox.interval": sandboxes,
+    "git.status": st.builds(
+        GitStatus,
+        branch=names,
+        files=_several(st.builds(GitFile, name=names, staging=states, worktree=states, extra=texts)),
+        ahead=st.integers(0, 3),
+        published=st.booleans(),
+    ),
+    "git.branches": st.builds(GitBranches, names=_several(names), current=names),
+    "git.history": _several(st.builds(GitCommit, hash=texts, author=texts, email=texts, message=texts, at=texts)),
+    "git.remotes": _several(st.builds(GitRemote, name=names, url=texts)),
+    "git.config": st.builds(GitConfig, value=st.none() | texts),
+    "git.commit": st.builds(GitCommitted, hash=texts),
 }
 failures = st.one_of(
     st.builds(

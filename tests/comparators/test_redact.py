@@ -126,6 +126,12 @@ def test_known_values_of_a_call_never_enter_a_comparison() -> None:
     assert SECRET not in str(compare(pair("process.exec", old, new, secrets=secrets)))
 
 
+def test_a_password_for_git_is_a_secret_of_its_call() -> None:
+    arguments = {"path": "/r", "username": "ann", "password": "word-1234", "url": "https://ann:other-56@h/x.git"}
+
+    assert set(secrets_of(arguments)) == {"word-1234", "other-56"}
+
+
 def test_of_secrets_only_exact_values_are_masked() -> None:
     assert masked({"a": ["xabcdx", b"abcd", 1]}, ["abcd", "abc", ""]) == {
         "a": ["x<masked:00000000>x", b"<masked:00000000>", 1]

@@ -23,6 +23,7 @@ from crossfade.results import (
     SessionLogs,
     TextMatch,
 )
+from router.backends.daytona import git
 from router.backends.daytona.parts import Part, split_parts
 
 _CODES = {
@@ -381,4 +382,5 @@ _DECODERS: Mapping[str, Callable[[bytes, Headers], Any]] = {
     "pty.list": _ptys,
     "pty.get": _pty,
     "pty.resize": _pty,
+    **git.DECODERS,
 }

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from crossfade.operation import Operation
+from router.backends.daytona import git
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +211,15 @@ def _pty_path(arguments: Arguments) -> str:
     return "/process/pty/" + quote(str(arguments["pty"]), safe="")
 
 
+def _git(method: str, path: str) -> Callable[[Arguments, str], Wire]:
+    def encode_git(arguments: Arguments, _sandbox: str) -> Wire:
+        if method == "GET":
+            return Wire(method=method, path=path + _query(arguments))
+        return Wire(method=method, path=path, body=git.body_of(arguments))
+
+    return encode_git
+
+
 def _fixed(method: str, path: str) -> Callable[[Arguments, str], Wire]:
     def encode_fixed(_arguments: Arguments, _sandbox: str) -> Wire:
         return Wire(method=method, path=path)
@@ -268,4 +278,5 @@ _ENCODERS: Mapping[str, Callable[[Arguments, str], Wire]] = {
     "pty.delete": _pty("DELETE"),
     "pty.resize": _pty_resize,
     "pty.connect": _pty("GET", "/connect"),
+    **{name: _git(method, path) for name, (method, path) in git.REQUESTS.items()},
 }

@@ -13,6 +13,7 @@ from crossfade.results import PreviewLink
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamFailed
 from router import tasks
+from router.backends.e2b import git
 from router.backends.e2b.commands import Commands
 from router.backends.e2b.control import RESUMED, Control
 from router.backends.e2b.envd import Envd, Handle, operation_name
@@ -157,6 +158,8 @@ class E2BBackend:
                 return await self._sessions.perform(handle, operation, purpose)
             case "pty":
                 return await self._ptys.perform(handle, operation, purpose)
+            case "git":
+                return await git.perform(self._commands, handle, operation, purpose)
             case _:
                 return unsupported(name, self.name)
 

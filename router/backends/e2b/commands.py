@@ -51,10 +51,12 @@ def kill_script(pid: int) -> str:
 
 @dataclass(slots=True)
 class Ended:
-    """A process's end and what it wrote."""
+    """A process's end and what it wrote: both streams in order, and each alone."""
 
     exit_code: int = 0
     output: bytes = b""
+    stdout: bytes = b""
+    stderr: bytes = b""
     pid: int = 0
 
 
@@ -218,17 +220,19 @@ def _new_file() -> str:
 
 
 async def _collect(events: AsyncIterator[dict[str, Any]], ended: Ended) -> None:
-    parts: list[bytes] = []
+    parts: list[tuple[str, bytes]] = []
     async for message in events:
         event = message.get("event") or {}
         if "start" in event:
             ended.pid = int(event["start"].get("pid", 0))
         elif "data" in event:
-            data = event["data"]
-            parts.append(base64.b64decode(data.get("stdout") or data.get("stderr") or data.get("pty") or ""))
+            parts += [(stream, base64.b64decode(data)) for stream, data in event["data"].items()]
         elif "end" in event:
             ended.exit_code = exit_code(event["end"])
-            ended.output = b"".join(parts)
+            ended.output = b"".join(data for _, data in parts)
+            ended.stdout, ended.stderr = (
+                b"".join(data for stream, data in parts if stream == name) for name in ("stdout", "stderr")
+            )
             return
     raise Failed(unknown("process stream ended without an end event"))
 

@@ -11,7 +11,7 @@ from crossfade.ports import Backend, Channel
 from crossfade.results import PtyInfo, SessionExec, SessionLogs
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
-from router.backends.local import commands, files, lifecycle, searching
+from router.backends.local import commands, files, git, lifecycle, searching
 from router.backends.local.previews import Previews
 from router.backends.local.refusals import Refusal, bad_request, not_found
 from router.backends.local.sandboxes import DiskFull, LocalSandbox, LocalSandboxes, SandboxStopped
@@ -108,6 +108,8 @@ class LocalBackend:
             return await searching.perform(sandbox, operation)
         if area == "fs":
             return await files.perform(sandbox, operation)
+        if area == "git":
+            return await git.perform(sandbox, operation)
         return await self._handlers[operation.name](sandbox, operation)
 
     # Sandboxes...

@@ -48,6 +48,7 @@ def error_body(
                 "statusCode": status,
                 "error": status_text(status),
                 "message": message,
+                "source": "DAYTONA_API",
             }
         ).encode()
     return json.dumps(
@@ -58,5 +59,6 @@ def error_body(
             "timestamp": timestamp(),
             "path": path,
             "method": method,
+            "source": "DAYTONA_DAEMON",  # with the code, what the newest SDKs choose an error's class by
         }
     ).encode()

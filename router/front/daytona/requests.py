@@ -3,24 +3,32 @@
 import base64
 import binascii
 import json
-import re
-from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import parse_qsl
+from collections.abc import Mapping
 
 from crossfade.operation import Operation
+from router.front.daytona import git
 from router.front.daytona.errors import BadRequest
+from router.front.daytona.fields import (
+    Arguments,
+    Decoder,
+    Query,
+    env_of,
+    given,
+    nothing,
+    object_of,
+    parsed,
+    query_of,
+    terminal_side,
+    text_of,
+    texts_of,
+    timeout_of,
+    whole,
+)
 from router.front.daytona.routes import Route
 from router.front.daytona.wrapper import unwrap
 
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_MAX_TERMINAL = 1000
 PTY_ENV_PROTOCOL = "X-Daytona-Pty-Envs~"
 LANGUAGES = ("python", "javascript", "typescript")
-
-Query = Mapping[str, str]
-Fields = Mapping[str, Any]
-Arguments = dict[str, Any]
 
 
 def decode(route: Route, query: bytes, headers: Mapping[bytes, bytes], body: bytes) -> Operation:
@@ -28,8 +36,8 @@ def decode(route: Route, query: bytes, headers: Mapping[bytes, bytes], body: byt
 
     A bulk download of several files has the argument `paths`; split it with `decode_all`.
     """
-    asked = _query(query)
-    arguments = _DECODERS.get(route.kind, _nothing)(asked, body, route.captures)
+    asked = query_of(query)
+    arguments = _DECODERS.get(route.kind, nothing)(asked, body, route.captures)
     arguments |= {name: value for name, value in route.captures.items() if name in ("session", "pty", "command_id")}
     name = route.operation
     if route.kind == "pty_create_connect":
@@ -50,16 +58,16 @@ def decode_all(route: Route, query: bytes, headers: Mapping[bytes, bytes], body:
 
 def upload_path(query: bytes) -> str | None:
     """Where a single upload goes, when the query says."""
-    return _query(query).get("path")
+    return query_of(query).get("path")
 
 
 # Control plane...
 
 
 def _create(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    fields = _object(body, empty={})
+    fields = object_of(body, empty={})
     build = fields.get("buildInfo")
-    given = {
+    named = {
         "snapshot": fields.get("snapshot"),
         "image": build.get("dockerfileContent") if isinstance(build, dict) else None,
         "name": fields.get("name"),
@@ -73,46 +81,46 @@ def _create(_query: Query, body: bytes, _captures: Query) -> Arguments:
         "memory": fields.get("memory"),
         "disk": fields.get("disk"),
     }
-    arguments = {name: value for name, value in given.items() if value is not None}
-    return arguments | {"env": _texts(fields, "env"), "labels": _texts(fields, "labels")}
+    arguments = {name: value for name, value in named.items() if value is not None}
+    return arguments | {"env": texts_of(fields, "env"), "labels": texts_of(fields, "labels")}
 
 
 def _list(query: Query, _body: bytes, _captures: Query) -> Arguments:
     labels: dict[str, str] = {}
     if text := query.get("labels", ""):
-        value = _parsed(text.encode(), "query parameter labels")
+        value = parsed(text.encode(), "query parameter labels")
         if value is not None and not isinstance(value, dict):
             raise BadRequest('labels must be a JSON object, such as {"id": "project-1"}')
         labels = {str(name): str(text) for name, text in (value or {}).items()}
     arguments: Arguments = {"labels": labels}
     for name in ("limit", "page"):
         if text := query.get(name, ""):
-            arguments[name] = _whole(text, name, least=1)
+            arguments[name] = whole(text, name, least=1)
     if cursor := query.get("cursor", ""):
         arguments["cursor"] = cursor
     return arguments
 
 
 def _labels(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    return {"labels": _texts(_object(body), "labels")}
+    return {"labels": texts_of(object_of(body), "labels")}
 
 
-def _interval(kind: str) -> Callable[[Query, bytes, Query], Arguments]:
+def _interval(kind: str) -> Decoder:
     def decode_interval(_query: Query, _body: bytes, captures: Query) -> Arguments:
-        return {"kind": kind, "minutes": _whole(captures["minutes"], "interval", least=-1)}
+        return {"kind": kind, "minutes": whole(captures["minutes"], "interval", least=-1)}
 
     return decode_interval
 
 
 def _preview(_query: Query, _body: bytes, captures: Query) -> Arguments:
-    port = _whole(captures["port"], "port", least=1)
+    port = whole(captures["port"], "port", least=1)
     if port > 65_535:
         raise BadRequest(f"port {port} is past 65535")
     return {"port": port}
 
 
 def _ssh_create(query: Query, _body: bytes, _captures: Query) -> Arguments:
-    return {"verb": "create", "minutes": _whole(query.get("expiresInMinutes") or "60", "expiresInMinutes", least=1)}
+    return {"verb": "create", "minutes": whole(query.get("expiresInMinutes") or "60", "expiresInMinutes", least=1)}
 
 
 def _ssh_revoke(query: Query, _body: bytes, _captures: Query) -> Arguments:
@@ -123,7 +131,7 @@ def _ssh_revoke(query: Query, _body: bytes, _captures: Query) -> Arguments:
 
 
 def _path(query: Query, _body: bytes, _captures: Query) -> Arguments:
-    return {"path": _given(query, "path")}
+    return {"path": given(query, "path")}
 
 
 def _files(query: Query, _body: bytes, _captures: Query) -> Arguments:
@@ -133,40 +141,40 @@ def _files(query: Query, _body: bytes, _captures: Query) -> Arguments:
 
 
 def _delete(query: Query, _body: bytes, _captures: Query) -> Arguments:
-    return {"path": _given(query, "path"), "recursive": query.get("recursive", "").lower() in ("true", "1")}
+    return {"path": given(query, "path"), "recursive": query.get("recursive", "").lower() in ("true", "1")}
 
 
 def _mkdir(query: Query, _body: bytes, _captures: Query) -> Arguments:
-    return {"path": _given(query, "path"), "mode": query.get("mode", "")}
+    return {"path": given(query, "path"), "mode": query.get("mode", "")}
 
 
 def _chmod(query: Query, _body: bytes, _captures: Query) -> Arguments:
     named = {name: query[name] for name in ("mode", "owner", "group") if query.get(name)}
-    return {"path": _given(query, "path")} | named
+    return {"path": given(query, "path")} | named
 
 
 def _move(query: Query, _body: bytes, _captures: Query) -> Arguments:
-    return {"source": _given(query, "source"), "destination": _given(query, "destination")}
+    return {"source": given(query, "source"), "destination": given(query, "destination")}
 
 
 def _pattern(query: Query, _body: bytes, _captures: Query) -> Arguments:
-    return {"path": _given(query, "path"), "pattern": _given(query, "pattern")}
+    return {"path": given(query, "path"), "pattern": given(query, "pattern")}
 
 
 def _replace(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    fields = _object(body)
+    fields = object_of(body)
     files = fields.get("files")
     if not isinstance(files, list):
         raise BadRequest("files must be a list of paths")
     return {
         "files": tuple(str(path) for path in files),
-        "pattern": _text(fields, "pattern"),
-        "new_value": _text(fields, "newValue", empty=True),
+        "pattern": text_of(fields, "pattern"),
+        "new_value": text_of(fields, "newValue", empty=True),
     }
 
 
 def _bulk_download(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    paths = _object(body).get("paths")
+    paths = object_of(body).get("paths")
     if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
         raise BadRequest("paths must be a list of at least one path")
     return {"path": paths[0]} if len(paths) == 1 else {"path": paths[0], "paths": tuple(paths)}
@@ -176,16 +184,16 @@ def _bulk_download(_query: Query, body: bytes, _captures: Query) -> Arguments:
 
 
 def _exec(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    fields = _object(body)
-    command = _text(fields, "command")
+    fields = object_of(body)
+    command = text_of(fields, "command")
     if not command.strip():
         raise BadRequest("command is empty; give the shell text to run")
-    env = _env(fields)
+    env = env_of(fields)
     arguments: Arguments = {
         "command": command,
         "cwd": fields.get("cwd") or None,
         "env": env,
-        "timeout": _timeout(fields),
+        "timeout": timeout_of(fields),
     }
     unwrapped = unwrap(command)
     if unwrapped is not None:
@@ -195,7 +203,7 @@ def _exec(_query: Query, body: bytes, _captures: Query) -> Arguments:
 
 
 def _code(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    fields = _object(body)
+    fields = object_of(body)
     language = fields.get("language") or "python"
     if language not in LANGUAGES:
         raise BadRequest(f"language {language!r} is not supported; known: {', '.join(LANGUAGES)}")
@@ -203,53 +211,53 @@ def _code(_query: Query, body: bytes, _captures: Query) -> Arguments:
     if not isinstance(argv, list):
         raise BadRequest("argv must be a list of strings")
     return {
-        "code": _text(fields, "code", empty=True),
+        "code": text_of(fields, "code", empty=True),
         "language": language,
         "argv": tuple(str(word) for word in argv),
-        "env": _env(fields),
-        "timeout": _timeout(fields),
+        "env": env_of(fields),
+        "timeout": timeout_of(fields),
     }
 
 
 def _session_create(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    return {"session": _text(_object(body), "sessionId", empty=True)}
+    return {"session": text_of(object_of(body), "sessionId", empty=True)}
 
 
 def _session_exec(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    fields = _object(body)
-    command = _text(fields, "command")
+    fields = object_of(body)
+    command = text_of(fields, "command")
     if not command.strip():
         raise BadRequest("command is empty; give the shell text to run")
     return {"command": command, "run_async": bool(fields.get("runAsync") or fields.get("async"))}
 
 
 def _session_input(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    return {"data": _text(_object(body), "data", empty=True)}
+    return {"data": text_of(object_of(body), "data", empty=True)}
 
 
 def _pty_create(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    fields = _object(body)
+    fields = object_of(body)
     return {
-        "pty": _text(fields, "id"),
-        "cols": _terminal(fields.get("cols"), "cols", 80),
-        "rows": _terminal(fields.get("rows"), "rows", 24),
+        "pty": text_of(fields, "id"),
+        "cols": terminal_side(fields.get("cols"), "cols", 80),
+        "rows": terminal_side(fields.get("rows"), "rows", 24),
         "cwd": fields.get("cwd") or None,
-        "env": _env(fields),
+        "env": env_of(fields),
     }
 
 
 def _pty_create_connect(query: Query, _body: bytes, _captures: Query) -> Arguments:
     return {
-        "pty": _given(query, "id"),
-        "cols": _terminal(query.get("cols"), "cols", 80),
-        "rows": _terminal(query.get("rows"), "rows", 24),
+        "pty": given(query, "id"),
+        "cols": terminal_side(query.get("cols"), "cols", 80),
+        "rows": terminal_side(query.get("rows"), "rows", 24),
         "cwd": query.get("cwd") or None,
     }
 
 
 def _pty_resize(_query: Query, body: bytes, _captures: Query) -> Arguments:
-    fields = _object(body)
-    return {"cols": _terminal(fields.get("cols"), "cols", 0), "rows": _terminal(fields.get("rows"), "rows", 0)}
+    fields = object_of(body)
+    return {"cols": terminal_side(fields.get("cols"), "cols", 0), "rows": terminal_side(fields.get("rows"), "rows", 0)}
 
 
 def _protocol_env(headers: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -262,100 +270,11 @@ def _protocol_env(headers: Mapping[bytes, bytes]) -> dict[str, str]:
             value = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
         except (ValueError, binascii.Error):
             raise BadRequest(f"subprotocol {PTY_ENV_PROTOCOL}… is not base64url of a JSON object") from None
-        return _env({"envs": value})
+        return env_of({"envs": value})
     return {}
 
 
-# Fields...
-
-
-def _nothing(_query: Query, _body: bytes, _captures: Query) -> Arguments:
-    return {}
-
-
-def _query(query: bytes) -> dict[str, str]:
-    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="surrogateescape"))
-
-
-def _parsed(body: bytes, where: str) -> Any:
-    try:
-        return json.loads(body)
-    except json.JSONDecodeError as error:
-        message = f"{where} is not JSON: {error.msg} at line {error.lineno} column {error.colno} (byte {error.pos})"
-        raise BadRequest(f"{message}; send a JSON object") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise BadRequest(f"{where} is not JSON in UTF-8; send a JSON object") from None
-
-
-def _object(body: bytes, *, empty: Fields | None = None) -> Fields:
-    if not body.strip() and empty is not None:
-        return empty
-    value = _parsed(body, "body")
-    if not isinstance(value, dict):
-        raise BadRequest(f"body is a JSON {type(value).__name__}, not an object; send {{...}}")
-    return value
-
-
-def _given(query: Query, name: str) -> str:
-    value = query.get(name, "")
-    if not value:
-        raise BadRequest(f"{name} is required; add ?{name}=... to the request")
-    if "\0" in value:
-        raise BadRequest(f"{name} holds a NUL character; leave it out")
-    return value
-
-
-def _text(fields: Fields, name: str, *, empty: bool = False) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or not (value or empty):
-        raise BadRequest(f"{name} is required and must be a string")
-    return value
-
-
-def _texts(fields: Fields, name: str) -> dict[str, str]:
-    value = fields.get(name) or {}
-    if not isinstance(value, dict):
-        raise BadRequest(f"{name} must be an object of strings")
-    return {str(key): str(text) for key, text in value.items()}
-
-
-def _env(fields: Fields) -> dict[str, str]:
-    env = _texts(fields, "envs")
-    for name in env:
-        if not _ENV_NAME.fullmatch(name):
-            raise BadRequest(f"invalid environment variable name {name!r}; use letters, digits and _")
-    return env
-
-
-def _timeout(fields: Fields) -> int | None:
-    value = fields.get("timeout")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise BadRequest("timeout must be a whole number of seconds, 0 for none")
-    return value or None
-
-
-def _terminal(value: object, name: str, default: int) -> int:
-    if value is None or value == "":
-        value = default
-    size = _whole(str(value), name, least=0) or default
-    if not 0 < size <= _MAX_TERMINAL:
-        raise BadRequest(f"{name} must be from 1 to {_MAX_TERMINAL}")
-    return size
-
-
-def _whole(text: str, name: str, *, least: int) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise BadRequest(f"{name} must be a whole number, at least {least}")
-    return value
-
-
-_DECODERS: Mapping[str, Callable[[Query, bytes, Query], Arguments]] = {
+_DECODERS: Mapping[str, Decoder] = {
     "sandbox.create": _create,
     "list": _list,
     "list_paginated": _list,
@@ -385,4 +304,5 @@ _DECODERS: Mapping[str, Callable[[Query, bytes, Query], Arguments]] = {
     "pty.create": _pty_create,
     "pty_create_connect": _pty_create_connect,
     "pty.resize": _pty_resize,
+    **git.DECODERS,
 }

@@ -9,7 +9,7 @@ from typing import Any
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.results import Content, PtyInfo, Replaced, SandboxInfo, SessionInfo, SessionLogs, TextMatch
-from router.front.daytona import marks, objects
+from router.front.daytona import git, marks, objects
 from router.front.daytona.dialect import Dialect
 from router.front.daytona.errors import error_body
 from router.front.daytona.routes import Route
@@ -269,6 +269,10 @@ def _pty(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
     return json_response(objects.pty(outcome.value))
 
 
+def _object(describe: Callable[[Any], Any]) -> Callable[[Operation, Outcome, Asking], Response]:
+    return lambda _operation, outcome, _asking: json_response(describe(outcome.value))
+
+
 _RENDERERS: Mapping[str, Callable[[Operation, Outcome, Asking], Response]] = {
     "sandbox.create": _sandbox,
     "sandbox.get": _sandbox,
@@ -300,4 +304,5 @@ _RENDERERS: Mapping[str, Callable[[Operation, Outcome, Asking], Response]] = {
     "pty.list": _ptys,
     "pty.get": _pty,
     "pty.resize": _pty,
+    **{name: _object(describe) for name, describe in git.OBJECTS.items()},
 }

@@ -94,6 +94,26 @@ GET    /process/pty/{pty}                       pty.get          .
 DELETE /process/pty/{pty}                       pty.delete       .
 POST   /process/pty/{pty}/resize                pty.resize       .
 WS     /process/pty/{pty}/connect               pty.connect      pty_connect
+GET    /git/status                              git.status       .
+GET    /git/branches                            git.branches     .
+POST   /git/branches                            git.branch_create .
+DELETE /git/branches                            git.branch_delete .
+GET    /git/history                             git.history      .
+GET    /git/remotes                             git.remotes      .
+POST   /git/remotes                             git.remote_add   .
+GET    /git/config                              git.config       .
+POST   /git/config                              git.config_set   .
+POST   /git/config/user                         git.user         .
+POST   /git/credentials                         git.credentials  .
+POST   /git/clone                               git.clone        .
+POST   /git/init                                git.init         .
+POST   /git/add                                 git.add          .
+POST   /git/commit                              git.commit       .
+POST   /git/push                                git.push         .
+POST   /git/pull                                git.pull         .
+POST   /git/checkout                            git.checkout     .
+POST   /git/reset                               git.reset        .
+POST   /git/restore                             git.restore      .
 """
 
 

@@ -27,7 +27,7 @@ def python_of(env_name: str) -> Path:
 
 
 def run_scenarios(
-    env_name: str, url: str, key: str, subset: Sequence[str] | None = None, *, seconds: float = 120
+    env_name: str, url: str, key: str, subset: Sequence[str] | None = None, *, seconds: float = 240
 ) -> Results:
     """Run the suite with one SDK against an API URL (ending in /api): result by scenario name; `subset` by name.
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.daytona import expected_git
+from tests.conformance.daytona.expected import expected_in, told
 from tests.conformance.daytona.harness import SDKS, Results, comparable, embedded_server, run_scenarios
 
 pytestmark = pytest.mark.sdk
@@ -112,6 +114,9 @@ OUTPUTS = {
     "code_run": (0, "from python 42\n"),
 }
 
+TOLD: dict[str, Any] = expected_git.RESULTS
+TOLD_BY_ERA: dict[str, dict[str, Any]] = expected_git.BY_ERA
+
 
 def era(sdk: str) -> str:
     return sdk.removeprefix("daytona-").removesuffix(".0")
@@ -124,6 +129,15 @@ def test_every_result_is_as_expected(ran: tuple[str, Results]) -> None:
     }
 
     assert wrong == {}
+
+
+def test_every_result_told_by_status_is_as_expected(ran: tuple[str, Results]) -> None:
+    sdk, results = ran
+    expected = TOLD | {name: eras[era(sdk)] for name, eras in TOLD_BY_ERA.items()}
+
+    assert {name: told(results[name]) for name in expected if name in results} == {
+        name: expected_in(era(sdk), each) for name, each in expected.items() if name in results
+    }
 
 
 def test_every_command_prints_what_it_should(ran: tuple[str, Results]) -> None:
@@ -155,7 +169,7 @@ def test_streams_are_marked_split_or_stripped_by_version(ran: tuple[str, Results
 
 def test_no_scenario_is_broken_or_without_expectation(ran: tuple[str, Results]) -> None:
     _, results = ran
-    known = RESULTS.keys() | OUTPUTS.keys() | ERRORS.keys()
+    known = RESULTS.keys() | OUTPUTS.keys() | ERRORS.keys() | TOLD.keys() | TOLD_BY_ERA.keys()
     known |= {"session_keeps_its_state", "session_streams", "session_logs", "session_async_and_logs"}
     known |= {"permissions_set", "directory_deleted"}
 

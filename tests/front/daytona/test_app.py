@@ -32,7 +32,7 @@ async def ask(backend: ScriptedBackend, sent: bytes) -> tuple[int, dict[bytes, b
 BIG = "X-Big: " + "x" * 70_000
 BAD = [
     ("unknown path", request("GET", "/api/nothing"), 404, "Cannot GET /api/nothing"),
-    ("unknown toolbox path", request("POST", "/toolbox/s/git/clone"), 404, "Cannot POST"),
+    ("unknown toolbox path", request("POST", "/toolbox/s/git/stash"), 404, "Cannot POST"),
     ("wrong method", request("PATCH", "/toolbox/s/files"), 405, "use DELETE, GET"),
     ("wrong key", request("GET", "/api/sandbox/s", key="guess"), 401, "Bearer"),
     ("malformed JSON", request("POST", "/toolbox/s/process/execute", b'{"command"'), 400, "column 11"),

@@ -22,7 +22,9 @@ CASES = [
     ("POST", "/toolbox/abc/process/execute", "process.exec", "process.exec", "abc"),
     ("GET", "/api/toolbox/abc/toolbox/files/info", "fs.info", "fs.info", "abc"),
     ("GET", "/api/toolbox/abc/toolbox/project-dir", "sandbox.home_dir", "sandbox.home_dir", "abc"),
-    ("POST", "/toolbox/abc/git/clone", "", "unknown", "abc"),
+    ("POST", "/toolbox/abc/git/clone", "git.clone", "git.clone", "abc"),
+    ("DELETE", "/toolbox/abc/git/branches", "git.branch_delete", "git.branch_delete", "abc"),
+    ("POST", "/toolbox/abc/git/stash", "", "unknown", "abc"),
     ("POST", "/api/sandbox/abc/resize", "", "unknown", "abc"),
     ("PATCH", "/toolbox/abc/files", "", "wrong_method", "abc"),
 ]
