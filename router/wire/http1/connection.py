@@ -106,6 +106,7 @@ class Connection(asyncio.Protocol):
         if handle is None or handle.answered:
             return
         handle.answered = True
+        exchange = handle.exchange
         if handle.paused:
             handle.paused = False
             self.transport.resume_reading()
@@ -113,20 +114,20 @@ class Connection(asyncio.Protocol):
         usable = reader.keep_alive and not reader.surplus
         if handle.upgrade:
             # Declined, or a tunnel at its end. Who decides on upgrades may have taken the connection out of HTTP.
-            handle.over = True
+            handle.end_of_all()
             self._let_go(False)
         elif handle.ends:
-            handle.over = True
+            handle.end_of_all()
             self._let_go(usable)
         elif usable:
             # An early answer: the origin may still want the rest of the request.
             self.heard = self.loop.time()
             self.watch()
         else:
-            handle.over = True
+            handle.end_of_all()
             self._let_go(False)
         try:
-            handle.exchange.on_end()
+            exchange.on_end()
         except Exception:
             # The connection is another call's by now: a defect of this caller must not reach it.
             log.exception("end of an upstream call failed")
@@ -178,11 +179,12 @@ class Connection(asyncio.Protocol):
             return
         self.heard = self.asked = self.loop.time()
         if self.reader.tunnel:
-            handle.answered = handle.over = True
+            handle.answered = True
+            handle.end_of_all()
             self.handle = None
             self._close()
         elif handle.answered:
-            handle.over = True
+            handle.end_of_all()
             self._let_go(True)
 
     def pause_reading(self) -> None:

@@ -67,3 +67,28 @@ class Exchange(Protocol):
 
     def on_resumed(self) -> None:
         """The origin takes more again."""
+
+
+class _Nobody:
+    """Who asked has heard the end."""
+
+    def on_head(self, status: int, reason: bytes, headers: Pairs, framing: Framing, /) -> None:
+        pass
+
+    def on_body(self, data: bytes, /) -> None:
+        pass
+
+    def on_end(self) -> None:
+        pass
+
+    def on_lost(self, lost: Lost, /) -> None:
+        pass
+
+    def on_paused(self) -> None:
+        pass
+
+    def on_resumed(self) -> None:
+        pass
+
+
+NOBODY: Exchange = _Nobody()

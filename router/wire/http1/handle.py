@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from router.wire.http1.exchange import Exchange, Interim, Limits, Lost
+from router.wire.http1.exchange import NOBODY, Exchange, Interim, Limits, Lost
 from router.wire.http1.messages import is_chunked
 
 if TYPE_CHECKING:
@@ -95,13 +95,19 @@ class Handle:
         """Let go, whatever was said until now; nothing more is called. The connection is closed, if there is one."""
         if self.over:
             return
-        self.answered = self.over = True
+        self.answered = True
+        self.end_of_all()
         if self.connection is not None:
             self.connection.abort()
         else:
             self.pool.withdraw(self)
 
     # For connection and pool
+
+    def end_of_all(self) -> None:
+        """Nobody is told anything more. Who asked holds this handle: a ring would leave every call to the collector."""
+        self.over = True
+        self.exchange = NOBODY
 
     @property
     def repeatable(self) -> bool:
@@ -113,10 +119,13 @@ class Handle:
         if self.answered:
             self.over = True
             self.resume_caller()  # it may still write the rest of a request that was answered early
+            self.end_of_all()
             return
-        self.answered = self.over = True
+        self.answered = True
+        exchange = self.exchange
+        self.end_of_all()
         try:
-            self.exchange.on_lost(Lost(text, self.sent, self.sent and not self.repeatable))
+            exchange.on_lost(Lost(text, self.sent, self.sent and not self.repeatable))
         except Exception:
             # A defect of this caller must not keep the others from hearing of theirs.
             log.exception("loss of an upstream call failed")
