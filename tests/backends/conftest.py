@@ -19,7 +19,7 @@ from router.backends.local.backend import LocalBackend
 from router.backends.local.sandboxes import LocalSandboxes
 from router.front.daytona.app import daytona_app
 from router.front.e2b.app import e2b_app
-from router.wire.client import HttpUpstream
+from router.wire.http1.client import Http1Upstream
 from tests.backends.asking import Asking
 from tests.serving import serving
 
@@ -44,7 +44,7 @@ async def e2b(directory: Path) -> AsyncIterator[Backend]:
     sandboxes = LocalSandboxes(directory)
     await sandboxes.open()
     try:
-        async with serving(e2b_app(sandboxes, keys=["key"])) as url, HttpUpstream() as upstream:
+        async with serving(e2b_app(sandboxes, keys=["key"])) as url, Http1Upstream() as upstream:
             yield E2BBackend(
                 upstream, api_url=url, sandbox_url=url, domain="sandbox.test", key="key", templates={"*": "base"},
                 origin=Origin.NEW,
@@ -59,7 +59,7 @@ async def daytona(directory: Path) -> AsyncIterator[Backend]:
     async with (
         local(directory, None) as backend,
         serving(daytona_app(backend, keys=["key"])) as url,
-        HttpUpstream() as upstream,
+        Http1Upstream() as upstream,
     ):
         yield DaytonaBackend(upstream, base=f"{url}/api", key="key", origin=Origin.OLD)
 

@@ -8,7 +8,7 @@ import pytest
 from crossfade.upstream import Purpose, UpstreamFailed
 from router.engine.forward import Forward, body_size, has_body
 from router.engine.old import OldAddresses
-from router.wire.client import HttpUpstream
+from router.wire.http1.client import Http1Upstream
 from tests.engine.calls import call_of
 from tests.wire.origin import OK, Origin, answering, origin
 
@@ -17,7 +17,7 @@ CHUNKED, SIZED = (b"transfer-encoding", b"chunked"), (b"content-length", b"3")
 
 @contextlib.asynccontextmanager
 async def forwarding(answer: bytes = OK) -> AsyncIterator[tuple[Forward, Origin]]:
-    async with HttpUpstream() as upstream, origin(answering(answer)) as old:
+    async with Http1Upstream() as upstream, origin(answering(answer)) as old:
         addresses = OldAddresses(f"{old.url}/daytona/api", upstream, toolbox=f"{old.url}/proxy/toolbox")
         yield Forward(upstream, addresses, instance="router-1"), old
 

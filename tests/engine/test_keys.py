@@ -14,7 +14,7 @@ from router.engine.call import Call
 from router.engine.keys import ACCEPTED_SECONDS, KeyRefused, Keys, digest
 from router.engine.old import OldAddresses
 from router.twins.state import Twin
-from router.wire.client import HttpUpstream
+from router.wire.http1.client import Http1Upstream
 from tests.engine.calls import call_of
 from tests.wire.origin import Origin as Served
 from tests.wire.origin import Peer, origin
@@ -58,7 +58,7 @@ async def judge(peer: Peer) -> None:
 
 @contextlib.asynccontextmanager
 async def asking(twin: Twin, script: object = judge) -> AsyncIterator[Asked]:
-    async with HttpUpstream() as upstream, origin(script) as old:  # type: ignore[arg-type]
+    async with Http1Upstream() as upstream, origin(script) as old:  # type: ignore[arg-type]
         yield Asked(Keys(upstream, OldAddresses(f"{old.url}/api", upstream)), old, twin)
 
 

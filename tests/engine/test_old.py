@@ -9,7 +9,7 @@ import pytest
 
 from crossfade.upstream import UpstreamFailed
 from router.engine.old import OldAddresses, split_url
-from router.wire.client import HttpUpstream
+from router.wire.http1.client import Http1Upstream
 from tests.wire.origin import Origin, Peer, Script, origin
 
 CONFIG = {
@@ -30,7 +30,7 @@ def configured(body: bytes, status: bytes = b"200 OK") -> Script:
 
 @contextlib.asynccontextmanager
 async def addresses(script: Script, path: str = "/api") -> AsyncIterator[tuple[OldAddresses, Origin]]:
-    async with HttpUpstream() as upstream, origin(script) as old:
+    async with Http1Upstream() as upstream, origin(script) as old:
         yield OldAddresses(old.url + path, upstream), old
 
 

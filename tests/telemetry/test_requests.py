@@ -17,7 +17,7 @@ from crossfade.upstream import (
 )
 from router.settings import TelemetrySettings
 from router.telemetry import Telemetry, TimedUpstream
-from router.wire.client import HttpUpstream
+from router.wire.http1.client import Http1Upstream
 from tests.serving import serving
 from tests.telemetry.telemetry_examples import samples, value
 
@@ -57,7 +57,7 @@ def telemetry() -> Telemetry:
 
 
 async def test_an_answer_counts_by_origin_purpose_method_and_status(telemetry: Telemetry) -> None:
-    async with serving(refusing) as url, HttpUpstream() as inner:
+    async with serving(refusing) as url, Http1Upstream() as inner:
         upstream: Upstream = TimedUpstream(inner, telemetry.timed)
         response = await upstream.send(request(base=url))
 
@@ -70,7 +70,7 @@ async def test_an_answer_counts_by_origin_purpose_method_and_status(telemetry: T
 
 
 async def test_a_refused_handshake_counts_by_its_status(telemetry: Telemetry) -> None:
-    async with serving(refusing) as url, HttpUpstream() as inner:
+    async with serving(refusing) as url, Http1Upstream() as inner:
         with pytest.raises(UpstreamRefused):
             await TimedUpstream(inner, telemetry.timed).websocket(request(base=url))
 

@@ -6,12 +6,10 @@ from typing import Any
 
 from crossfade.stage import Origin
 from crossfade.upstream import Headers, Purpose, Upstream, UpstreamRequest
-from router.wire.client import HttpUpstream
 from router.wire.http1.client import Http1Upstream
 
 # Name -> something to enter, made with `count` (who hears of each request sent) and `handshake_seconds`.
 UPSTREAMS: dict[str, Callable[..., AbstractAsyncContextManager[Upstream]]] = {
-    "aiohttp": HttpUpstream,
     "http1": Http1Upstream,
 }
 HANDSHAKE_SECONDS = 0.5  # in tests

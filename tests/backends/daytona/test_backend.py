@@ -11,7 +11,7 @@ from crossfade.outcome import Fate
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
 from router.backends.daytona.backend import DaytonaBackend
-from router.wire.client import HttpUpstream
+from router.wire.http1.client import Http1Upstream
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 CONFIG = b'{"proxyToolboxUrl": "http://%s/toolbox"}'
@@ -46,7 +46,7 @@ async def adapter(rest: Serve) -> AsyncIterator[tuple[DaytonaBackend, Origins]]:
     origins = Origins(rest)
     server = await asyncio.start_server(origins.serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    async with server, HttpUpstream() as upstream:
+    async with server, Http1Upstream() as upstream:
         yield DaytonaBackend(upstream, base=f"http://{host}:{port}/api/", key="secret", origin=Origin.OLD), origins
 
 
@@ -76,7 +76,7 @@ async def test_an_origin_that_cannot_be_reached_has_done_nothing() -> None:
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
-    async with HttpUpstream() as upstream:
+    async with Http1Upstream() as upstream:
         backend = DaytonaBackend(upstream, base=f"http://127.0.0.1:{port}/api", key="secret", origin=Origin.OLD)
         outcome = await backend.perform(EXEC)
         opened = await backend.open(Operation(name="pty.connect", sandbox="s", arguments={"pty": "p"}))

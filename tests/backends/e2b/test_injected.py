@@ -16,7 +16,7 @@ from router.backends.local.sandboxes import LocalSandboxes
 from router.front.e2b.app import e2b_app
 from router.front.e2b.differences import KINDS
 from router.front.e2b.inject import Injector
-from router.wire.client import HttpUpstream
+from router.wire.http1.client import Http1Upstream
 from tests.serving import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -65,7 +65,7 @@ async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked
     sandboxes, injector = LocalSandboxes(tmp_path_factory.mktemp("injected")), Injector()
     await sandboxes.open()
     try:
-        async with serving(e2b_app(sandboxes, keys=["key"], inject=injector)) as url, HttpUpstream() as upstream:
+        async with serving(e2b_app(sandboxes, keys=["key"], inject=injector)) as url, Http1Upstream() as upstream:
             backend = E2BBackend(
                 upstream, api_url=url, sandbox_url=url, domain="sandbox.test", key="key", templates={"*": "base"},
                 origin=Origin.NEW,

@@ -15,7 +15,7 @@ from crossfade.stage import Origin
 from router.backends.e2b.backend import E2BBackend
 from router.backends.local.sandboxes import LocalSandboxes
 from router.front.e2b.app import e2b_app
-from router.wire.client import HttpUpstream
+from router.wire.http1.client import Http1Upstream
 from tests.backends.asking import PATIENCE, Asking, everything, refusal, until
 from tests.serving import serving
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 class Served:
     """A server, and as many adapters to it as a test wants: a second one is a router that was restarted."""
 
-    def __init__(self, url: str, upstream: HttpUpstream) -> None:
+    def __init__(self, url: str, upstream: Http1Upstream) -> None:
         self.url, self.upstream = url, upstream
         self.backend = self.adapter()
 
@@ -42,7 +42,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     sandboxes = LocalSandboxes(directory)
     await sandboxes.open()
     try:
-        async with serving(e2b_app(sandboxes, keys=["key"])) as url, HttpUpstream() as upstream:
+        async with serving(e2b_app(sandboxes, keys=["key"])) as url, Http1Upstream() as upstream:
             yield Served(url, upstream)
     finally:
         await sandboxes.close()

@@ -18,8 +18,8 @@ from router.backends.e2b.backend import E2BBackend
 from router.backends.local.sandboxes import LocalSandboxes
 from router.compare.capture import captured, digest_of
 from router.front.e2b.app import e2b_app
-from router.wire.client import HttpUpstream
 from router.wire.http1 import Framing, Lost, Pools
+from router.wire.http1.client import Http1Upstream
 from tests.serving import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,7 +32,7 @@ async def asking(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
     directory: Path = tmp_path_factory.mktemp("single")
     sandboxes = LocalSandboxes(directory)
     await sandboxes.open()
-    async with serving(e2b_app(sandboxes, keys=["key"])) as url, HttpUpstream() as upstream, Pools() as pools:
+    async with serving(e2b_app(sandboxes, keys=["key"])) as url, Http1Upstream() as upstream, Pools() as pools:
         backend = E2BBackend(
             upstream, api_url=url, sandbox_url=url, domain="sandbox.test", key="key", templates={"*": "base"},
             origin=Origin.NEW,
