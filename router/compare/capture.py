@@ -8,6 +8,12 @@ from crossfade.outcome import Outcome, unknown
 from crossfade.results import SAMPLE_LIMIT, Content, ContentDigest
 from crossfade.upstream import UpstreamFailed
 
+TOO_LARGE = "the other side's answer is far larger"
+
+
+class TooLarge(Exception):
+    """More came than was to be read."""
+
 
 class Capture:
     """Digests bytes as they pass. Memory is the sample, whatever the size."""
@@ -52,18 +58,27 @@ def digest_of(content: bytes, *, sample_limit: int = SAMPLE_LIMIT) -> ContentDig
     return capture.digest
 
 
-async def captured(outcome: Outcome, *, sample_limit: int = SAMPLE_LIMIT) -> Outcome:
+async def captured(outcome: Outcome, *, sample_limit: int = SAMPLE_LIMIT, limit: int | None = None) -> Outcome:
     """An outcome fit to be compared: a content is read to its end and only its digest kept.
 
-    A content that breaks off makes the outcome unknown: half a digest would look like another content.
+    A content that breaks off makes the outcome unknown: half a digest would look like another content. Raises TooLarge
+    past `limit` bytes, with the content closed.
     """
     if not isinstance(outcome.value, Content):
         return outcome
     capture = Capture(sample_limit=sample_limit)
     try:
         async for _ in capture.passing(outcome.value.stream):
-            pass
+            if limit is not None and capture.size > limit:
+                await _close(outcome.value)
+                raise TooLarge(TOO_LARGE)
     except UpstreamFailed as error:
         broken = unknown(f"the content broke off after {capture.size} bytes: {error}")
         return replace(broken, origin=outcome.origin, seconds=outcome.seconds)
     return replace(outcome, value=capture.digest)
+
+
+async def _close(content: Content) -> None:
+    close = getattr(content.stream, "aclose", None)
+    if close is not None:
+        await close()

@@ -282,6 +282,7 @@ class TwinCalls:
             mirror_execute=self.settings.tool(decision.tool).mirror_execute,
             done=partial(done, call),
             call_id=call.id,
+            answer_bytes=call.bytes_out,
         )
         self.lanes.offer(twin, evidence)
         return True

@@ -7,19 +7,18 @@ from functools import partial
 from typing import Protocol
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, refused, unknown
+from crossfade.outcome import Fate, Outcome, refused, unknown
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, UpstreamRequest
-from router.compare.capture import digest_of
+from router.compare.capture import TOO_LARGE, digest_of
 from router.telemetry.requests import LOST, UNREACHABLE, Timed
 from router.twins.sides import Sides
 from router.twins.state import Twin
 from router.wire.http1 import Framing, Handle, Limits, Lost, Pools
 
 Decode = Callable[[int, bytes], Outcome | None]
-# How it went: the outcome; none and no reason: `perform` has to be asked; a reason: it is not compared.
+# How it went: the outcome, and where it was cut short, why; none: `perform` has to be asked.
 Done = Callable[[Outcome | None, str], None]
-TOO_LARGE = "the follower's answer is too large to compare"
 
 
 class Asked(Protocol):
@@ -61,8 +60,13 @@ class Direct:
         self._limits = Limits(total=self.seconds)
         self._sent = {origin: partial(self.count, origin, Purpose.MIRROR) for origin in self.singles}
 
-    def ask(self, twin: Twin, there: Origin, operation: Operation, call_id: str, done: Done) -> "Shadow | None":
-        """Ask it there; `done` is called once, later. None: it takes more than one request, nothing was sent."""
+    def ask(
+        self, twin: Twin, there: Origin, operation: Operation, call_id: str, done: Done, *, limit: int
+    ) -> "Shadow | None":
+        """Ask it there; `done` is called once, later. None: it takes more than one request, nothing was sent.
+
+        `limit`: bytes of an answer that are read; a larger one is let go.
+        """
         single, id = self.singles.get(there), twin.row.ids.get(there)
         if single is None or not id:
             return None
@@ -70,7 +74,7 @@ class Direct:
         if asked is None:
             return None
         self.sides.breakers[there].trying()
-        shadow = Shadow(self, there, asked.decode, done)
+        shadow = Shadow(self, there, asked.decode, done, min(limit, self.limit_bytes))
         head = b"%bX-Crossfade-Call: %b\r\n\r\n" % (asked.head, call_id.encode())
         shadow.method = head[: head.index(b" ")]
         pool = self.pools.get(asked.base)
@@ -97,8 +101,8 @@ class Shadow:
     handle: Handle | None = None
     method = b""
 
-    def __init__(self, direct: Direct, origin: Origin, decode: Decode, done: Done) -> None:
-        self.direct, self.origin, self.decode, self.done = direct, origin, decode, done
+    def __init__(self, direct: Direct, origin: Origin, decode: Decode, done: Done, limit: int) -> None:
+        self.direct, self.origin, self.decode, self.done, self.limit = direct, origin, decode, done, limit
         self.parts: list[bytes] = []
         self.started = time.perf_counter()
 
@@ -111,12 +115,22 @@ class Shadow:
     def on_body(self, data: bytes, /) -> None:
         """A piece of the answer. One that would cost more than it can tell is let go."""
         self.size += len(data)
-        if self.size <= self.direct.limit_bytes:
+        if self.size <= self.limit:
             self.parts.append(data)
         elif self.handle is not None:
             self.parts.clear()
             self.handle.abort()
-            self.done(None, TOO_LARGE)
+            # One such answer is a difference; an origin that gives nothing else costs more than it can tell.
+            self.direct.sides.breakers[self.origin].failed()
+            self.done(
+                Outcome(
+                    fate=Fate.OK,
+                    status=self.status,
+                    origin=self.origin,
+                    seconds=time.perf_counter() - self.started,
+                ),
+                TOO_LARGE,
+            )
 
     def on_end(self) -> None:
         """The answer is whole."""

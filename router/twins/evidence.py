@@ -10,6 +10,9 @@ from crossfade.outcome import Outcome
 from crossfade.stage import Origin
 from router.twins.state import OpenCall
 
+_SMALL = 65_536
+_TIMES = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -34,6 +37,12 @@ class Evidence:
     mirror_execute: MirrorExecute
     done: Callable[[Verdict], None]
     call_id: str = ""
+    answer_bytes: int = 0  # of the client's answer
+
+    @property
+    def limit(self) -> int:
+        """Bytes of the other side's answer that are read: its wire may spell the same at greater length."""
+        return _SMALL + _TIMES * self.answer_bytes
 
 
 def merged(comparisons: Sequence[Comparison]) -> Comparison:
@@ -44,4 +53,24 @@ def merged(comparisons: Sequence[Comparison]) -> Comparison:
     differences = dict.fromkeys(difference for each in comparisons for difference in each.differences)
     return replace(
         first, differences=tuple(differences), limited=next((c.limited for c in comparisons if c.limited), "")
+    )
+
+
+def verdict_of(outcomes: Sequence[Outcome], comparison: Comparison) -> Verdict:
+    """The verdict on a call that the other side carried out."""
+    worst = min(outcomes, key=lambda outcome: outcome.ok)
+    return Verdict(
+        comparison=comparison,
+        mirrored=True,
+        status=worst.status,
+        fate=str(worst.fate),
+        seconds=sum(outcome.seconds for outcome in outcomes),
+    )
+
+
+def same_class(answers: Sequence[Outcome], outcomes: Sequence[Outcome]) -> bool:
+    """Whether both sides took, or refused, the same of them."""
+    return all(
+        one.fate is other.fate and one.status // 100 == other.status // 100
+        for one, other in zip(answers, outcomes, strict=True)
     )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from crossfade.comparison import Comparison
 from crossfade.operation import Effect, Operation
@@ -14,9 +14,10 @@ from crossfade.outcome import Fate, Outcome
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
 from router import tasks
+from router.compare.capture import TooLarge
 from router.twins.comparable import why_not
 from router.twins.direct import Direct
-from router.twins.evidence import Evidence, Verdict, merged
+from router.twins.evidence import Evidence, Verdict, merged, same_class, verdict_of
 from router.twins.lane import Gap, Lane
 from router.twins.pace import Pace
 from router.twins.sides import Sides
@@ -26,7 +27,12 @@ from router.wire.headers import call_id
 log = logging.getLogger("crossfade.lane")
 _STOPPED = "router stopped"
 Compare = Callable[[Operation, Outcome, Outcome, Origin], Awaitable[Comparison]]
-Capture = Callable[[Outcome], Awaitable[Outcome]]
+
+
+class Capture(Protocol):
+    """Reads an outcome's content, for its digest. Raises TooLarge."""
+
+    def __call__(self, outcome: Outcome, *, limit: int) -> Awaitable[Outcome]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -259,7 +265,8 @@ class Lanes:
         if self.direct is None or isinstance(head, Gap) or not _single(head) or self._why_not(twin, lane, head):
             return False
         done = partial(self._told, twin, lane, head)
-        shadow = self.direct.ask(twin, head.answered_by.other, head.operations[0], head.call_id, done)
+        there, operation = head.answered_by.other, head.operations[0]
+        shadow = self.direct.ask(twin, there, operation, head.call_id, done, limit=head.limit)
         if shadow is None:
             return False
         lane.direct = shadow, head
@@ -287,12 +294,12 @@ class Lanes:
 
     def _at_once(self, evidence: Evidence, outcome: Outcome | None, why: str) -> Verdict | None:
         """The verdict where there is nothing to wait for."""
-        if why:
-            return Verdict(dropped=why, mirrored=True)
         if outcome is None:
             return None
+        if why:
+            return verdict_of((outcome,), Comparison(operation=evidence.operations[0].name, limited=why))
         comparison = self.agreeing(evidence.operations[0], evidence.answers[0], outcome, evidence.answered_by)
-        return None if comparison is None else _verdict((outcome,), comparison)
+        return None if comparison is None else verdict_of((outcome,), comparison)
 
     # In a task...
 
@@ -322,7 +329,7 @@ class Lanes:
         lane.sent = outcome is not None
         try:
             if outcome is not None:
-                verdict = _verdict((outcome,), await self._held_together(evidence, (outcome,)))
+                verdict = verdict_of((outcome,), await self._held_together(evidence, (outcome,)))
             else:
                 async with self.pace:
                     verdict = await self._repeat(twin, lane, evidence)
@@ -352,14 +359,18 @@ class Lanes:
             outcome = await self.sides.perform(twin, there, sent, Purpose.MIRROR, seconds=self.call_seconds)
             if outcome.fate is Fate.UNKNOWN and evidence.call.mutates:
                 self.sides.lost(twin, operation)
-            outcomes.append(await self.capture(outcome))
+            try:
+                outcomes.append(await self.capture(outcome, limit=evidence.limit))
+            except TooLarge as error:
+                self.sides.breakers[there].failed()
+                return verdict_of((outcome,), Comparison(operation=operation.name, limited=str(error)))
         if evidence.operations[0].kind.effect is Effect.EXECUTE:
             lane.tainted = True
         lane.handles.learn(evidence.operations, evidence.answers, outcomes)
         comparison = await self._held_together(evidence, outcomes)
-        if evidence.call.mutates and not _same_class(evidence.answers, outcomes):
+        if evidence.call.mutates and not same_class(evidence.answers, outcomes):
             self._lose(lane, evidence)
-        return _verdict(outcomes, comparison)
+        return verdict_of(outcomes, comparison)
 
     async def _held_together(self, evidence: Evidence, outcomes: Sequence[Outcome]) -> Comparison:
         pairs = zip(evidence.operations, evidence.answers, outcomes, strict=True)
@@ -375,21 +386,3 @@ def _single(head: Evidence | Gap) -> bool:
         return False
     kind = head.operations[0].kind
     return kind.effect is Effect.READ and not kind.handle
-
-
-def _verdict(outcomes: Sequence[Outcome], comparison: Comparison) -> Verdict:
-    worst = min(outcomes, key=lambda outcome: outcome.ok)
-    return Verdict(
-        comparison=comparison,
-        mirrored=True,
-        status=worst.status,
-        fate=str(worst.fate),
-        seconds=sum(outcome.seconds for outcome in outcomes),
-    )
-
-
-def _same_class(answers: Sequence[Outcome], outcomes: Sequence[Outcome]) -> bool:
-    return all(
-        one.fate is other.fate and one.status // 100 == other.status // 100
-        for one, other in zip(answers, outcomes, strict=True)
-    )

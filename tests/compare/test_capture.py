@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from crossfade import Fate, Origin, Outcome, done
 from crossfade.results import SAMPLE_LIMIT, Content, ContentDigest, ExecResult
 from crossfade.upstream import UpstreamFailed
-from router.compare.capture import captured, digest_of, tee
+from router.compare.capture import TooLarge, captured, digest_of, tee
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -34,6 +34,15 @@ async def test_bytes_pass_untouched_and_the_digest_is_theirs(parts: list[bytes])
     assert content.size == len(whole)
     assert capture.complete
     assert capture.digest == ContentDigest(size=len(whole), sha256=sha256(whole).hexdigest(), sample=whole[:8])
+
+
+async def test_a_content_past_the_limit_is_closed_and_is_no_digest() -> None:
+    stream = chunks(*[b"x" * 10] * 5)
+
+    with pytest.raises(TooLarge):
+        await captured(done(Content(stream=stream)), limit=25)
+    assert await anext(stream, None) is None
+    assert (await captured(done(Content(stream=chunks(b"x" * 25))), limit=25)).value.size == 25
 
 
 async def test_a_reader_that_leaves_leaves_the_capture_incomplete() -> None:

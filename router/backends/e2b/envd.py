@@ -80,8 +80,7 @@ class Envd:
         response = await self._send(handle, purpose, "POST", f"/{method}", headers, content, seconds=_CALL_SECONDS)
         body = await self._read(response)
         if response.status == 200:
-            value: dict[str, Any] = json.loads(body or b"{}")
-            return value
+            return _object(method, body)
         if (error := unary_error(response.status, body)) is not None:
             raise error
         raise Failed(edge_error(response.status, body))
@@ -207,6 +206,16 @@ class Envd:
             return await response.read(_ANSWER_LIMIT)
         except UpstreamFailed as error:
             raise Failed(unknown(f"answer broke off: {error}")) from error
+
+
+def _object(method: str, body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body or b"{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Failed(unknown(f"the answer to {method} is no JSON object"))
+    return value
 
 
 @lru_cache(maxsize=4096)

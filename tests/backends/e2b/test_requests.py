@@ -54,6 +54,14 @@ async def test_a_stream_without_its_end_is_of_unknown_fate_and_never_sent_again(
     assert upstream.sent == [GET, START]
 
 
+@pytest.mark.parametrize("body", [b"no JSON", b"[]", b'"x"', b"{", b"\xff"])
+async def test_an_answer_that_is_no_object_is_an_outcome_and_no_defect_of_ours(body: bytes) -> None:
+    outcome = await adapter(Scripted({**found(), STAT: [Answer(200, body)]})).perform(INFO)
+
+    assert (outcome.fate, outcome.status) == (Fate.UNKNOWN, 502)
+    assert "no JSON object" in outcome.message
+
+
 async def test_a_zero_that_is_left_out_is_exit_code_zero_and_a_signal_is_minus_one() -> None:
     good, killed = {"end": {"exited": True, "status": "exit status 0"}}, {"end": {"status": "signal: killed"}}
     upstream = Scripted({**found(), START: [Answer(200, frames(good, end={})), Answer(200, frames(killed, end={}))]})
