@@ -27,7 +27,7 @@ _MOST_RATE = 2_500.0  # calls a second that our own client can send without bein
 _SECONDS, _SETTLING_SECONDS, _REST_SECONDS = 2.0, 4.0, 5.0
 _TWINS = 64
 _GROWTH = 64 * 1024**2  # of memory, with everything that may wait held in it
-_FLOOD_BYTES = 1024**2  # of an answer of 10 MB that is read at most, socket buffers included
+_FLOOD_BYTES = 6 * 1024**2  # of an answer of 10 MB that can be sent until it is let go: the kernel holds most of it
 
 
 async def shadow(field: Field, *, quick: bool, count: int, tell: Tell) -> Found:

@@ -92,7 +92,10 @@ class Seated(Relayed):
         self.call, self.ask, self.go = call, ask, admit(twin, ask, moment)
         calls.decided(call, twin, ask, self.go)
         if call.decision is not None and call.decision.shadow is not None:
-            self.keep = calls.settings.mirror.body_limit_bytes
+            # An answer that nobody would look at is neither kept nor decoded.
+            call.dropped = call.dropped or calls.lanes.refusing(twin)
+            if not call.dropped:
+                self.keep = calls.settings.mirror.body_limit_bytes
         return True
 
     def _looked_at(self, call: Call, twin: Twin) -> Ask:

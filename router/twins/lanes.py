@@ -26,6 +26,7 @@ from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.lane")
 _STOPPED = "router stopped"
+_NOT_USABLE = "follower not usable"
 Compare = Callable[[Operation, Outcome, Outcome, Origin], Awaitable[Comparison]]
 
 
@@ -67,7 +68,7 @@ class Lanes:
     def offer(self, twin: Twin, evidence: Evidence) -> None:
         """Queue it, or report it dropped at once. Never blocks."""
         lane = self.of(twin)
-        reason = self._refusal(twin, lane, evidence)
+        reason = self._refusal(lane)
         if reason:
             self._skip(lane, evidence.operations, changes=evidence.call.mutates)
             evidence.done(Verdict(dropped=reason))
@@ -193,7 +194,13 @@ class Lanes:
             self._empty(lane, _STOPPED)
         self.pace.stop()
 
-    def _refusal(self, twin: Twin, lane: Lane, evidence: Evidence) -> str:
+    def refusing(self, twin: Twin) -> str:
+        """Why evidence of this twin would be dropped now: then its answer need not be kept. Empty: it is welcome."""
+        if not self.usable(twin):
+            return _NOT_USABLE
+        return self._refusal(self.of(twin))
+
+    def _refusal(self, lane: Lane) -> str:
         if self.stopped:
             return _STOPPED
         if self.waiting >= self.total:
@@ -346,7 +353,7 @@ class Lanes:
 
     def _why_not(self, twin: Twin, lane: Lane, evidence: Evidence) -> str:
         if not self.usable(twin):
-            return "follower not usable"
+            return _NOT_USABLE
         return why_not(twin, lane, evidence, active=self.active(twin), now=self.sides.clock.monotonic())
 
     async def _repeat(self, twin: Twin, lane: Lane, evidence: Evidence) -> Verdict:
