@@ -2,6 +2,8 @@
 
 import re
 
+_CLASS = re.compile(r"(\^?)((?:(?:\\.|[^]\\-])(?:-(?:\\.|[^]\\-]))?)+)\]", re.DOTALL)
+
 
 def glob_expression(pattern: str) -> re.Pattern[str] | None:
     """Go's filepath.Match as a regular expression; None for a malformed pattern."""
@@ -15,13 +17,10 @@ def glob_expression(pattern: str) -> re.Pattern[str] | None:
         elif sign == "?":
             parts.append("[^/]")
         elif sign == "[":
-            found = re.compile(r"(\^?)((?:(?:\\.|[^]\\-])(?:-(?:\\.|[^]\\-]))?)+)\]", re.DOTALL).match(pattern, at)
+            found = _CLASS.match(pattern, at)
             if found is None:
                 return None
-            members = re.sub(
-                r"\\?(.)", lambda one: one[1] if one[0] == "-" else re.escape(one[1]), found[2], flags=re.DOTALL
-            )
-            parts.append(f"[{found[1]}{members}]")
+            parts.append(_class(found[2], negated=bool(found[1])))
             at = found.end()
         elif sign == "\\":
             if at == len(pattern):
@@ -30,7 +29,17 @@ def glob_expression(pattern: str) -> re.Pattern[str] | None:
             at += 1
         else:
             parts.append(re.escape(sign))
-    try:
-        return re.compile("".join(parts), re.DOTALL)
-    except re.error:  # a range that runs backwards matches nothing
-        return None
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _class(members: str, *, negated: bool) -> str:
+    held: list[str] = []
+    for found in re.finditer(r"(\\.|[^\\])(?:-(\\.|[^\\]))?", members, re.DOTALL):
+        low = found[1][-1]
+        high = found[2][-1] if found[2] else low
+        # A range that runs backwards holds nothing, and is no error in Go.
+        if low <= high:
+            held.append(f"{re.escape(low)}-{re.escape(high)}")
+    if not held:
+        return "." if negated else r"(?!)"
+    return f"[{'^' if negated else ''}{''.join(held)}]"

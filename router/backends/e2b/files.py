@@ -15,6 +15,7 @@ from crossfade.upstream import Purpose, UpstreamFailed, UpstreamResponse
 from router.backends.e2b.commands import Commands
 from router.backends.e2b.envd import Envd, Handle
 from router.backends.e2b.refusals import edge_error
+from router.backends.modes import octal
 from router.wire.connect import ConnectError
 
 _FILESYSTEM = "filesystem.Filesystem/"
@@ -116,10 +117,9 @@ class Files:
     async def _mkdir(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         path = self._path(operation)
         text = str(operation.arguments.get("mode") or "755")
-        try:
-            mode = int(text, 8) & ~_UMASK
-        except ValueError:
-            return refused(400, "BAD_REQUEST", f"invalid mode '{text}'; write octal digits, such as 755")
+        mode = octal(text)
+        if mode is None:
+            return _bad_mode(text)
         try:
             await self._fs(handle, "MakeDir", {"path": path}, purpose)
         except ConnectError as error:
@@ -128,8 +128,11 @@ class Files:
             if error.code == "invalid_argument" or "not a directory" in error.message:
                 return refused(400, "BAD_REQUEST", f"bad request: {path}: not a directory")
             raise
-        if mode != 0o755:
-            await self.commands.shell(handle, f"chmod {mode:o} -- {shlex.quote(path)}", purpose)
+        if (mode := mode & ~_UMASK) != 0o755:
+            # The last directory alone: its parents are made 0755.
+            ended = await self.commands.shell(handle, f"chmod {mode:o} -- {shlex.quote(path)} 2>&1", purpose)
+            if ended.exit_code:
+                return _failed(ended.output)
         return done(status=201)
 
     async def _delete(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
@@ -148,19 +151,19 @@ class Files:
         path, arguments = self._path(operation), operation.arguments
         quoted = shlex.quote(path)
         lines = [f"test -e {quoted} || exit 44"]
-        if mode := str(arguments.get("mode") or ""):
-            if any(digit not in "01234567" for digit in mode):
-                return refused(400, "BAD_REQUEST", f"invalid mode '{mode}'; write octal digits, such as 644")
-            lines.append(f"chmod {mode} -- {quoted} || exit 45")
+        if text := str(arguments.get("mode") or ""):
+            mode = octal(text)
+            if mode is None:
+                return _bad_mode(text)
+            # Five digits: of a directory, fewer would leave its setgid bit as it is.
+            lines.append(f"chmod {mode:05o} -- {quoted} || exit 45")
         owner, group = str(arguments.get("owner") or ""), str(arguments.get("group") or "")
         if owner or group:
             lines.append(f"chown {shlex.quote(owner + (':' + group if group else ''))} -- {quoted} || exit 46")
         ended = await self.commands.shell(handle, "{ " + "; ".join(lines) + "; } 2>&1", purpose)
         if ended.exit_code == 44:
             return missing(path)
-        if ended.exit_code:
-            return refused(400, "BAD_REQUEST", f"bad request: {ended.output.decode('utf-8', 'replace').strip()}")
-        return done()
+        return _failed(ended.output) if ended.exit_code else done()
 
     async def _move(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         source = self.commands.absolute(str(operation.arguments["source"]))
@@ -231,7 +234,7 @@ class Files:
             path=str(entry.get("path") or ""),
             is_dir=entry.get("type") == "FILE_TYPE_DIRECTORY",
             size=int(entry.get("size") or 0),
-            mode=int(entry.get("mode") or 0) & 0o7777,
+            mode=int(entry.get("mode") or 0) & 0o777,
             modified_ns=nanoseconds(str(entry.get("modifiedTime") or "")),
             owner=await self._number(handle, owner, 0, purpose),
             group=await self._number(handle, group, 1, purpose),
@@ -265,6 +268,14 @@ def nanoseconds(text: str) -> int:
     zone = rest[len(digits) :] if rest else ""
     at = datetime.fromisoformat((whole + zone) if rest else text)
     return int(at.timestamp()) * 1_000_000_000 + int((digits + "000000000")[:9])
+
+
+def _bad_mode(text: str) -> Outcome:
+    return refused(400, "BAD_REQUEST", f"bad request: invalid mode {text[:20]!r}; write octal digits, such as 755")
+
+
+def _failed(said: bytes) -> Outcome:
+    return refused(400, "BAD_REQUEST", f"bad request: {said.decode('utf-8', 'replace').strip()}")
 
 
 def missing(path: str) -> Outcome:

@@ -2,7 +2,9 @@
 
 import base64
 import posixpath
+import re
 import shlex
+import sys
 from dataclasses import dataclass
 
 from crossfade.operation import Operation
@@ -17,8 +19,27 @@ from router.backends.matching import glob_expression
 
 SEARCHES = ("fs.find", "fs.search", "fs.replace")
 _REPLACE_LIMIT = 64 * 1024 * 1024
-_LINE_LIMIT = 64 * 1024  # Daytona stops reading a file at a line beyond it, silently
 _REPLACING = ("pattern", "new_value")
+# What Daytona's daemon finds: text in files without a NUL in their first 512 bytes, each read up to its first line of
+# 64 KiB. $1 is the text, $2 the path. Prints two lines of base64: `path NUL number NUL` of such lines, then grep's own
+# lines. In the C locale any byte is a letter: elsewhere a file with one odd byte counts as binary. No process is made
+# per file, but for the few that are larger than a line may be. What awk is missing for is found, too.
+_FIND = r"""export LC_ALL=C
+declare -A big
+while IFS= read -r -d '' f; do big[$f]=1; done < <(find -H "$2" -type f -size +63k -print0 2>/dev/null)
+texts=()
+while IFS= read -r -d '' f; do
+  IFS= read -r -d '' -n 512 head 2>/dev/null <"$f" && [ ${#head} -lt 512 ] && continue
+  texts+=("$f")
+done < <(grep -rlaF --null -e "$1" -- "$2" 2>/dev/null)
+[ ${#texts[@]} -gt 0 ] || exit 0
+for f in "${texts[@]}"; do
+  [ -z "${big[$f]}" ] || printf '%s\0%s\0' "$f" "$(awk 'length($0) >= 65536 { print FNR; exit }' "$f")"
+done | base64 -w0
+echo
+printf '%s\0' "${texts[@]}" | xargs -0 grep -HnaF --null -e "$1" -- 2>/dev/null | base64 -w0
+"""
+_LINE = re.compile(rb"([^\0]+)\0(\d+):([^\n]*)\n")  # a name may hold a line end, a line a NUL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +68,12 @@ class Searching:
         if "\n" in pattern:
             return done(())  # it is looked for line by line; to grep it would be two patterns
         where = self.commands.absolute(path)
-        # In the C locale any byte is a letter: elsewhere a file with one odd byte counts as binary.
-        ended = await self.commands.shell(
-            handle,
-            f"LC_ALL=C grep -rnIF --null -e {shlex.quote(pattern)} -- {shlex.quote(where)} 2>/dev/null | base64 -w0",
-            purpose,
-        )
+        ended = await self.commands.run(handle, ["-c", _FIND, "find", pattern, where], purpose=purpose)
+        cuts, _, lines = ended.output.partition(b"\n")
+        limits = _limits(base64.b64decode(cuts))
         found = []
-        for line in base64.b64decode(ended.output).split(b"\n"):
-            name, nul, rest = line.partition(b"\0")
-            number, _, content = rest.partition(b":")
-            if nul and number.isdigit() and len(content) <= _LINE_LIMIT:
+        for name, number, content in _LINE.findall(base64.b64decode(lines)):
+            if int(number) < limits.get(name, sys.maxsize):
                 text = content.removesuffix(b"\r").decode("utf-8", "replace")
                 found.append(TextMatch(path=_as_asked(name, where, path), line=int(number), content=text))
         return done(tuple(sorted(found, key=lambda match: (_walk_order(match.path), match.line))))
@@ -101,6 +117,12 @@ class Searching:
         upload = Operation(name="fs.upload", arguments={"path": path}, body=data.replace(old, new))
         put = await self.files.upload(handle, upload, purpose)
         return Replaced(path=path, success=put.ok, error="" if put.ok else put.message)
+
+
+def _limits(text: bytes) -> dict[bytes, int]:
+    """By path the number of the first line that is too long; nothing for files that have none."""
+    words = text.split(b"\0")
+    return {name: int(number) for name, number in zip(words[::2], words[1::2], strict=False) if number}
 
 
 def _as_asked(found: bytes, where: str, path: str) -> str:

@@ -119,7 +119,7 @@ def _file(entry: Mapping[str, Any], numbers: Numbers) -> FileInfo | None:
         path=path,
         is_dir=entry.get("type") == "FILE_TYPE_DIRECTORY",
         size=int(entry.get("size") or 0),
-        mode=int(entry.get("mode") or 0) & 0o7777,
+        mode=int(entry.get("mode") or 0) & 0o777,
         modified_ns=nanoseconds(str(entry.get("modifiedTime") or "")),
         owner=owner,
         group=group,

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done
 from crossfade.results import Content, FileInfo
+from router.backends import modes
 from router.backends.local.refusals import Refusal, bad_request, name_of, of_os_error, required_path
 from router.backends.local.sandboxes import LocalSandbox
 from router.backends.local.tree import Entry, Tree
@@ -151,7 +152,7 @@ def file_info(entry: Entry, name: str, path: str) -> FileInfo:
         path=path,
         is_dir=entry.kind == "dir",
         size=entry.size,
-        mode=entry.mode,
+        mode=entry.mode & 0o777,  # as Daytona and envd tell it
         modified_ns=entry.modified_ns,
         owner=str(entry.uid),
         group=str(entry.gid),
@@ -170,11 +171,8 @@ def absolute(tree: Tree, path: str) -> str:
 
 
 def octal(text: object) -> int:
-    try:
-        mode = int(str(text), 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o7777:
+    mode = modes.octal(str(text))
+    if mode is None:
         raise bad_request(f"invalid mode {str(text)[:20]!r}: octal digits such as 755 are meant")
     return mode
 

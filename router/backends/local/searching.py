@@ -14,7 +14,7 @@ from router.backends.local.sandboxes import LocalSandbox
 from router.backends.local.tree import Entry, Tree
 from router.backends.matching import glob_expression
 
-LINE_LIMIT = 64 * 1024  # Daytona stops reading a file at a line beyond it, silently
+LINE_LIMIT = 64 * 1024  # Daytona stops reading a file at a line that has as many bytes, silently
 SNIFFED = 512
 
 
@@ -89,7 +89,7 @@ def lines_of(tree: Tree, path: str) -> Iterator[tuple[int, bytes]]:
     if b"\0" in content[:SNIFFED]:
         return
     for number, line in enumerate(content.split(b"\n"), 1):
-        if len(line) > LINE_LIMIT:
+        if len(line) >= LINE_LIMIT:
             return
         yield number, line.removesuffix(b"\r")
 
