@@ -212,6 +212,10 @@ UNCOMPARED: Mapping[str, str] = MappingProxyType(
     {
         "session.follow": "a live stream is not compared: its chunks depend on when each side was asked",
         "pty.connect": "a live stream is not compared: what a terminal shows depends on what is typed and when",
+        **dict.fromkeys(
+            ("interpreter.create", "interpreter.list", "interpreter.delete", "interpreter.execute"),
+            "not compared: a context lives on one side, under an id that this side made",
+        ),
         "sandbox.list": "not compared: each provider lists the sandboxes of its own account",
         "sandbox.ssh": "not compared: hosts and one-time credentials are each provider's own",
     }

@@ -81,6 +81,12 @@ OPERATIONS: Mapping[str, OperationKind] = _kinds(
     OperationKind(name="pty.delete", effect=_EXECUTE, tool="shell", handle="pty"),  # -> None
     OperationKind(name="pty.resize", effect=_EXECUTE, tool="shell", handle="pty"),  # cols, rows -> PtyInfo
     OperationKind(name="pty.connect", effect=_EXECUTE, tool="shell", handle="pty", stream=True),
+    # Interpreter contexts. Their ids are made by the side they live on, which is the seat.
+    OperationKind(name="interpreter.create", effect=_EXECUTE, tool="shell"),  # cwd, language -> ContextInfo
+    OperationKind(name="interpreter.list", effect=_READ, tool="shell"),  # -> tuple[ContextInfo, ...]
+    OperationKind(name="interpreter.delete", effect=_EXECUTE, tool="shell"),  # context -> None
+    # A channel: the first message sent is the request, output is Daytona's messages, JSON each.
+    OperationKind(name="interpreter.execute", effect=_EXECUTE, tool="shell", stream=True),
     # Git, run in the sandbox. What reaches another machine, or cannot be made twice the same, counts as execute.
     # clone: url, path, branch, commit, username, password, depth, skip_tls -> None
     OperationKind(name="git.clone", effect=_EXECUTE, tool="shell"),

@@ -43,7 +43,7 @@ class Backend(Protocol):
         """Carry it out. The body, if any, is read at most once; a Content in the outcome must be read or closed."""
 
     async def open(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Channel | Outcome:
-        """For stream operations (pty.connect, session.follow): a channel, or the outcome that says why not."""
+        """For stream operations (their kind says which): a channel, or the outcome that says why not."""
 
 
 class Flags(Protocol):

@@ -157,6 +157,18 @@ class StreamEnd:
 
     exit_code: int | None = None
     reason: str = ""
+    close: int = 0  # the websocket close code that tells it, where there is no exit code to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextInfo:
+    """An interpreter context: a namespace in which code is executed, kept from one execution to the next."""
+
+    id: str
+    cwd: str = ""
+    language: str = "python"
+    created_at: str = ""  # RFC 3339
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from crossfade.operation import OPERATIONS, Operation
 from crossfade.outcome import Outcome
 from crossfade.ports import Backend
 from crossfade.results import Content
-from crossfade.upstream import Headers
+from crossfade.upstream import Headers, UpstreamFailed
 from router.backends.daytona.decode import outcomes_of
 from router.compare.capture import Capture, digest_of, tee
 from router.engine.call import Call
@@ -18,6 +18,7 @@ from router.front.daytona.dialect import dialect_of
 from router.front.daytona.errors import BadRequest, error_body
 from router.front.daytona.marks import Stripper
 from router.front.daytona.responses import Asking, Response
+from router.front.daytona.sockets import broken_off
 from router.front.daytona.uploads import uploads
 from router.wire import headers as rules
 from router.wire.asgi import Send
@@ -182,6 +183,8 @@ class Translation:
                     yield data if stripper is None else stripper.feed(data)
                 if stripper is not None:
                     yield stripper.end()
+                if broken_off(opened.end):
+                    raise UpstreamFailed(opened.end.reason, sent=True)
             finally:
                 await opened.close()
 

@@ -15,6 +15,8 @@ def why_not(twin: Twin, lane: Lane, evidence: Evidence, *, active: bool, now: fl
         return "overlapped another call"
     if first.kind.stream:
         return "a live stream is not compared"
+    if first.name.startswith("interpreter."):
+        return "an interpreter context lives on one side, under an id that this side made"
     if evidence.answered_by is not twin.seat or active:
         return _why_not_active(twin, evidence, now)
     effect = first.kind.effect

@@ -22,7 +22,7 @@ from crossfade.upstream import (
     UpstreamRequest,
     UpstreamResponse,
 )
-from router.backends.daytona.channel import SocketChannel
+from router.backends.daytona.channel import ExecutionChannel, SocketChannel
 from router.backends.daytona.decode import failure, outcome_of
 from router.backends.daytona.encode import Wire, encode, encodes
 
@@ -56,7 +56,7 @@ class DaytonaBackend:
         return replace(outcome, origin=self._origin, seconds=time.perf_counter() - started)
 
     async def open(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Channel | Outcome:
-        """For pty.connect and session.follow: a channel, or the outcome that says why not."""
+        """For a stream operation: a channel, or the outcome that says why not."""
         started = time.perf_counter()
         try:
             request = await self._request(encode(operation), operation.sandbox, purpose)
@@ -66,6 +66,8 @@ class DaytonaBackend:
         except UpstreamFailed as error:
             outcome = _lost(error)
         else:
+            if operation.name == "interpreter.execute":
+                return ExecutionChannel(socket)
             return SocketChannel(socket, terminal=operation.name == "pty.connect")
         return replace(outcome, origin=self._origin, seconds=time.perf_counter() - started)
 

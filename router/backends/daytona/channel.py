@@ -1,4 +1,4 @@
-"""Channels over Daytona's websockets: terminals and followed logs."""
+"""Channels over Daytona's websockets: terminals, followed logs, executions."""
 
 import json
 from collections.abc import AsyncIterator
@@ -7,6 +7,7 @@ from crossfade.results import StreamEnd
 from crossfade.upstream import UpstreamFailed, UpstreamSocket
 
 _GOING_AWAY = 1005  # stands for "no code"; a log's end
+_NORMAL, _SAID, _LOST = 1000, 1006, 1011
 
 
 class SocketChannel:
@@ -44,6 +45,43 @@ class SocketChannel:
 
     async def close(self) -> None:
         """Detach. What runs behind it goes on."""
+        await self._socket.close()
+
+    @property
+    def end(self) -> StreamEnd:
+        """How it ended, once output() has."""
+        return self._end
+
+
+class ExecutionChannel:
+    """An interpreter's websocket as a channel: text messages both ways, the end told by its close code."""
+
+    def __init__(self, socket: UpstreamSocket) -> None:
+        self._socket = socket
+        self._end = StreamEnd(reason="not ended")
+
+    async def output(self) -> AsyncIterator[bytes]:
+        """Messages as they come, until the end."""
+        try:
+            async for message in self._socket.messages():
+                yield message.encode() if isinstance(message, str) else message
+        except UpstreamFailed as error:
+            self._end = StreamEnd(reason=str(error), close=_LOST)
+            return
+        code, reason = self._socket.closed
+        # 1005 and 1006 are no codes that anybody sends: the connection went without a word, which is no end.
+        ended = code == _NORMAL
+        self._end = StreamEnd(exit_code=0) if ended else StreamEnd(reason=reason, close=code if code > _SAID else _LOST)
+
+    async def send(self, data: bytes) -> None:
+        """The request; lost when it is over, which output() tells."""
+        try:
+            await self._socket.send(data.decode("utf-8", "replace"))
+        except UpstreamFailed:
+            pass
+
+    async def close(self) -> None:
+        """Detach."""
         await self._socket.close()
 
     @property

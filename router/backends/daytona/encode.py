@@ -211,6 +211,15 @@ def _pty_path(arguments: Arguments) -> str:
     return "/process/pty/" + quote(str(arguments["pty"]), safe="")
 
 
+def _context_create(arguments: Arguments, _sandbox: str) -> Wire:
+    given = {name: arguments[name] for name in ("cwd", "language") if arguments.get(name)}
+    return Wire(method="POST", path="/process/interpreter/context", body=given)
+
+
+def _context_delete(arguments: Arguments, _sandbox: str) -> Wire:
+    return Wire(method="DELETE", path="/process/interpreter/context/" + quote(str(arguments["context"]), safe=""))
+
+
 def _git(method: str, path: str) -> Callable[[Arguments, str], Wire]:
     def encode_git(arguments: Arguments, _sandbox: str) -> Wire:
         if method == "GET":
@@ -278,5 +287,9 @@ _ENCODERS: Mapping[str, Callable[[Arguments, str], Wire]] = {
     "pty.delete": _pty("DELETE"),
     "pty.resize": _pty_resize,
     "pty.connect": _pty("GET", "/connect"),
+    "interpreter.create": _context_create,
+    "interpreter.list": _fixed("GET", "/process/interpreter/context"),
+    "interpreter.delete": _context_delete,
+    "interpreter.execute": _fixed("GET", "/process/interpreter/execute"),
     **{name: _git(method, path) for name, (method, path) in git.REQUESTS.items()},
 }

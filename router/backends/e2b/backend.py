@@ -15,6 +15,7 @@ from crossfade.upstream import Purpose, Upstream, UpstreamFailed
 from router import tasks
 from router.backends.e2b import git
 from router.backends.e2b.commands import Commands
+from router.backends.e2b.contexts import Contexts
 from router.backends.e2b.control import RESUMED, Control
 from router.backends.e2b.envd import Envd, Handle, operation_name
 from router.backends.e2b.files import Files
@@ -66,6 +67,7 @@ class E2BBackend:
         self._searching = Searching(commands=commands, files=self._files)
         self._sessions = Sessions(envd=self._envd, commands=commands)
         self._ptys = Ptys(envd=self._envd, commands=commands)
+        self._contexts = Contexts(envd=self._envd, commands=commands)
         self._origin, self._domain = origin, domain
         self._home_dir, self._work_dir = home_dir, work_dir
 
@@ -98,7 +100,7 @@ class E2BBackend:
         return Asked(base, b"%b HTTP/1.1\r\n%b%b" % (found.line, lines, length), found.body, found.decode)
 
     async def open(self, operation: Operation, purpose: Purpose = Purpose.ANSWER) -> Channel | Outcome:
-        """For pty.connect and session.follow: a channel, or the outcome that says why not."""
+        """For a stream operation: a channel, or the outcome that says why not."""
         started = time.perf_counter()
         opened = await self._open(operation, purpose)
         if not isinstance(opened, Outcome):
@@ -120,6 +122,8 @@ class E2BBackend:
                 return await self._ptys.attach(handle, operation, purpose)
             if operation.name == "session.follow":
                 return await self._sessions.follow(handle, operation, purpose)
+            if operation.name == "interpreter.execute":
+                return await self._contexts.execute(handle, purpose)
         except ConnectError as error:
             return refusal(error)
         except Failed as error:
@@ -139,7 +143,9 @@ class E2BBackend:
         if name.startswith("sandbox.") and name != "sandbox.preview":
             outcome = await self._control.perform(operation, purpose)
             if name == "sandbox.start" and outcome.ok and outcome.status == RESUMED:
-                await self._sessions.clear(await self._control.handle(operation.sandbox, purpose), purpose)
+                handle = await self._control.handle(operation.sandbox, purpose)
+                await self._sessions.clear(handle, purpose)
+                await self._contexts.clear(handle, purpose)
                 outcome = replace(outcome, status=200)
             return outcome
         handle = await self._control.handle(operation.sandbox, purpose)
@@ -158,6 +164,8 @@ class E2BBackend:
                 return await self._sessions.perform(handle, operation, purpose)
             case "pty":
                 return await self._ptys.perform(handle, operation, purpose)
+            case "interpreter":
+                return await self._contexts.perform(handle, operation, purpose)
             case "git":
                 return await git.perform(self._commands, handle, operation, purpose)
             case _:

@@ -15,7 +15,7 @@ from crossfade.ports import Channel
 from crossfade.results import CommandInfo, SessionExec, SessionInfo, SessionLogs, StreamEnd
 from crossfade.upstream import Purpose
 from router.backends.e2b import shells
-from router.backends.e2b.commands import LEAD, START, Commands, Ended, close, process
+from router.backends.e2b.commands import LEAD, START, Commands, Ended, close, exit_code, process
 from router.backends.e2b.envd import Envd, Handle
 from router.backends.e2b.refusals import Failed, edge_error
 from router.wire.connect import ConnectError
@@ -243,7 +243,8 @@ class _Following:
                 elif text := (event.get("data") or {}).get("stdout"):
                     yield base64.b64decode(text)
                 elif "end" in event:
-                    self._end = StreamEnd()
+                    ended = exit_code(event["end"])
+                    self._end = StreamEnd(reason=f"log reader ended with {ended}" if ended else "")
         except (ConnectError, Failed):
             self._end = StreamEnd(reason="log stream broke off")
         finally:

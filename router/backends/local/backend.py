@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crossfade.operation import Operation
@@ -11,7 +12,9 @@ from crossfade.ports import Backend, Channel
 from crossfade.results import PtyInfo, SessionExec, SessionLogs
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
+from router.backends.interpreter.execution import Execution
 from router.backends.local import commands, files, git, lifecycle, searching
+from router.backends.local.contexts import Contexts
 from router.backends.local.previews import Previews
 from router.backends.local.refusals import Refusal, bad_request, not_found
 from router.backends.local.sandboxes import DiskFull, LocalSandbox, LocalSandboxes, SandboxStopped
@@ -29,6 +32,7 @@ class Live:
 
     sessions: dict[str, Session] = field(default_factory=dict)
     terminals: dict[str, Terminal] = field(default_factory=dict)
+    contexts: Contexts = field(default_factory=Contexts)
     changing: bool = False
 
 
@@ -81,13 +85,15 @@ class LocalBackend:
         """A channel to a terminal or a followed log, or why not."""
         del purpose
         try:
-            _, live = self._running(operation.sandbox)
+            sandbox, live = self._running(operation.sandbox)
             match operation.name:
                 case "pty.connect":
                     return await terminal_of(live, operation).attach()
                 case "session.follow":
                     session = session_of(live, operation)
                     return Follower(session.command(str(operation.arguments.get("command_id"))))
+                case "interpreter.execute":
+                    return Execution(partial(live.contexts.find, sandbox))
                 case name:
                     return unsupported(name, self.name)
         except Refusal as refusal:
@@ -108,6 +114,8 @@ class LocalBackend:
             return await searching.perform(sandbox, operation)
         if area == "fs":
             return await files.perform(sandbox, operation)
+        if area == "interpreter":
+            return await self._live[sandbox.id].contexts.perform(sandbox, operation)
         if area == "git":
             return await git.perform(sandbox, operation)
         return await self._handlers[operation.name](sandbox, operation)
@@ -151,6 +159,7 @@ class LocalBackend:
             self._previews.close(sandbox.id)
             live.sessions.clear()
             live.terminals.clear()
+            live.contexts = Contexts()
             if name == "sandbox.stop":
                 return await lifecycle.stop(sandbox)
             self._live.pop(sandbox.id, None)

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crossfade.results import CommandInfo, ExecResult, FileInfo, PtyInfo, SandboxInfo, SessionExec, SessionInfo
+from crossfade.results import (
+    CommandInfo,
+    ContextInfo,
+    ExecResult,
+    FileInfo,
+    PtyInfo,
+    SandboxInfo,
+    SessionExec,
+    SessionInfo,
+)
 from router.front.daytona import marks
 from router.front.daytona.dialect import Dialect
 
@@ -133,6 +142,16 @@ def pty(info: PtyInfo) -> dict[str, Any]:
         "createdAt": info.created_at,
         "active": info.active,
         "lazyStart": not info.active,
+    }
+
+
+def context(info: ContextInfo) -> dict[str, Any]:
+    return {
+        "id": info.id,
+        "cwd": info.cwd,
+        "language": info.language,
+        "createdAt": info.created_at,
+        "active": info.active,
     }
 
 

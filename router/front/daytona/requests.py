@@ -12,6 +12,7 @@ from router.front.daytona.fields import (
     Arguments,
     Decoder,
     Query,
+    cwd_of,
     env_of,
     given,
     nothing,
@@ -38,7 +39,9 @@ def decode(route: Route, query: bytes, headers: Mapping[bytes, bytes], body: byt
     """
     asked = query_of(query)
     arguments = _DECODERS.get(route.kind, nothing)(asked, body, route.captures)
-    arguments |= {name: value for name, value in route.captures.items() if name in ("session", "pty", "command_id")}
+    arguments |= {
+        name: value for name, value in route.captures.items() if name in ("session", "pty", "command_id", "context")
+    }
     name = route.operation
     if route.kind == "pty_create_connect":
         arguments["env"] = _protocol_env(headers)
@@ -88,7 +91,7 @@ def _create(_query: Query, body: bytes, _captures: Query) -> Arguments:
 def _list(query: Query, _body: bytes, _captures: Query) -> Arguments:
     labels: dict[str, str] = {}
     if text := query.get("labels", ""):
-        value = parsed(text.encode(), "query parameter labels")
+        value = parsed(text.encode("utf-8", "surrogateescape"), "query parameter labels")
         if value is not None and not isinstance(value, dict):
             raise BadRequest('labels must be a JSON object, such as {"id": "project-1"}')
         labels = {str(name): str(text) for name, text in (value or {}).items()}
@@ -191,7 +194,7 @@ def _exec(_query: Query, body: bytes, _captures: Query) -> Arguments:
     env = env_of(fields)
     arguments: Arguments = {
         "command": command,
-        "cwd": fields.get("cwd") or None,
+        "cwd": cwd_of(fields),
         "env": env,
         "timeout": timeout_of(fields),
     }
@@ -241,7 +244,7 @@ def _pty_create(_query: Query, body: bytes, _captures: Query) -> Arguments:
         "pty": text_of(fields, "id"),
         "cols": terminal_side(fields.get("cols"), "cols", 80),
         "rows": terminal_side(fields.get("rows"), "rows", 24),
-        "cwd": fields.get("cwd") or None,
+        "cwd": cwd_of(fields),
         "env": env_of(fields),
     }
 
@@ -258,6 +261,11 @@ def _pty_create_connect(query: Query, _body: bytes, _captures: Query) -> Argumen
 def _pty_resize(_query: Query, body: bytes, _captures: Query) -> Arguments:
     fields = object_of(body)
     return {"cols": terminal_side(fields.get("cols"), "cols", 0), "rows": terminal_side(fields.get("rows"), "rows", 0)}
+
+
+def _context_create(_query: Query, body: bytes, _captures: Query) -> Arguments:
+    fields = object_of(body, empty={})
+    return {"cwd": fields.get("cwd") or None, "language": str(fields.get("language") or "python")}
 
 
 def _protocol_env(headers: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -304,5 +312,6 @@ _DECODERS: Mapping[str, Decoder] = {
     "pty.create": _pty_create,
     "pty_create_connect": _pty_create_connect,
     "pty.resize": _pty_resize,
+    "interpreter.create": _context_create,
     **git.DECODERS,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
-from crossfade.results import Content, PtyInfo, Replaced, SandboxInfo, SessionInfo, SessionLogs, TextMatch
+from crossfade.results import Content, ContextInfo, PtyInfo, Replaced, SandboxInfo, SessionInfo, SessionLogs, TextMatch
 from router.front.daytona import git, marks, objects
 from router.front.daytona.dialect import Dialect
 from router.front.daytona.errors import error_body
@@ -269,6 +269,19 @@ def _pty(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
     return json_response(objects.pty(outcome.value))
 
 
+def _context(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
+    return json_response(objects.context(outcome.value))
+
+
+def _contexts(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
+    infos: Sequence[ContextInfo] = outcome.value
+    return json_response({"contexts": [objects.context(info) for info in infos]})
+
+
+def _context_deleted(_operation: Operation, _outcome: Outcome, _asking: Asking) -> Response:
+    return json_response({"message": "Context deleted successfully"})
+
+
 def _object(describe: Callable[[Any], Any]) -> Callable[[Operation, Outcome, Asking], Response]:
     return lambda _operation, outcome, _asking: json_response(describe(outcome.value))
 
@@ -304,5 +317,8 @@ _RENDERERS: Mapping[str, Callable[[Operation, Outcome, Asking], Response]] = {
     "pty.list": _ptys,
     "pty.get": _pty,
     "pty.resize": _pty,
+    "interpreter.create": _context,
+    "interpreter.list": _contexts,
+    "interpreter.delete": _context_deleted,
     **{name: _object(describe) for name, describe in git.OBJECTS.items()},
 }

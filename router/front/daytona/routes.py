@@ -94,6 +94,10 @@ GET    /process/pty/{pty}                       pty.get          .
 DELETE /process/pty/{pty}                       pty.delete       .
 POST   /process/pty/{pty}/resize                pty.resize       .
 WS     /process/pty/{pty}/connect               pty.connect      pty_connect
+GET    /process/interpreter/context             interpreter.list   .
+POST   /process/interpreter/context             interpreter.create .
+DELETE /process/interpreter/context/{context}   interpreter.delete .
+WS     /process/interpreter/execute             interpreter.execute .
 GET    /git/status                              git.status       .
 GET    /git/branches                            git.branches     .
 POST   /git/branches                            git.branch_create .

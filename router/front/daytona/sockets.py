@@ -1,4 +1,4 @@
-"""Websockets of the Daytona API: terminals and followed logs, over channels of any backend."""
+"""Websockets of the Daytona API: terminals, followed logs and executions, over channels of any backend."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from crossfade.results import StreamEnd
 from router.front.daytona import marks
 from router.front.daytona.dialect import Dialect
 from router.front.daytona.errors import BadRequest
-from router.front.daytona.exchange import Receive, Scope, Send, race
+from router.front.daytona.exchange import Message, Receive, Scope, Send, race
 from router.front.daytona.requests import decode
 from router.front.daytona.responses import Asking, Response, refusal
 
@@ -54,8 +54,11 @@ async def serve_socket(backend: Backend, asking: Asking, scope: Scope, receive: 
     try:
         offered = scope.get("subprotocols", [])
         await send({"type": "websocket.accept", "subprotocol": _chosen(offered)})
+        send = _to_whoever_is_there(send)
         if operation.name.startswith("pty."):
             await _terminal(opened, receive, send, exit_control=EXIT_CONTROL in offered)
+        elif operation.name == "interpreter.execute":
+            await _interpret(opened, receive, send)
         else:
             await _follow(opened, receive, send, asking.dialect)
     except OSError:
@@ -63,6 +66,18 @@ async def serve_socket(backend: Backend, asking: Asking, scope: Scope, receive: 
     finally:
         await opened.close()
     return done(opened.end)
+
+
+def _to_whoever_is_there(send: Send) -> Send:
+    """A send that raises OSError once the client has closed; the server calls it our mistake (RuntimeError)."""
+
+    async def sending(message: Message) -> None:
+        try:
+            await send(message)
+        except RuntimeError as error:
+            raise ConnectionResetError("client closed its websocket") from error
+
+    return sending
 
 
 async def _open(backend: Backend, operation: Operation) -> Channel | Outcome:
@@ -151,8 +166,41 @@ async def _follow(channel: Channel, receive: Receive, send: Send, dialect: Diale
             pass
 
     await race(show(), listen())
-    if finished:
+    if finished and broken_off(channel.end):
+        await send({"type": "websocket.close", "code": _FAILED, "reason": _short(channel.end.reason)})
+    elif finished:
         await send({"type": "websocket.close", "code": _NORMAL})
+
+
+def broken_off(end: StreamEnd) -> bool:
+    """Whether a log ended before its command did: then it must not look whole."""
+    return end.exit_code is None and bool(end.reason)
+
+
+async def _interpret(channel: Channel, receive: Receive, send: Send) -> None:
+    """The first message is the request; what comes back are messages of text, and a close code that tells the end."""
+    finished = False
+
+    async def show() -> None:
+        nonlocal finished
+        async for message in channel.output():
+            await send({"type": "websocket.send", "text": message.decode("utf-8", "replace")})
+        finished = True
+
+    async def listen() -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            data = message.get("bytes")
+            await channel.send((message.get("text") or "").encode() if data is None else data)
+
+    await race(show(), listen())
+    if finished:
+        end = channel.end
+        code = _NORMAL if end.exit_code == 0 else end.close or _FAILED
+        await send({"type": "websocket.close", "code": code, "reason": _short(end.reason)})
+
+
+def _short(reason: str) -> str:
+    return reason.encode()[:_REASON_LIMIT].decode("utf-8", "ignore")
 
 
 async def _say(send: Send, value: dict[str, Any]) -> None:

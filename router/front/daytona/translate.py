@@ -13,7 +13,7 @@ from router.front.daytona.exchange import Exchange, Receive, Scope, Send
 from router.front.daytona.requests import decode_all, upload_path
 from router.front.daytona.responses import Asking, Response, downloaded, json_response, refusal, render, uploaded
 from router.front.daytona.routes import Route
-from router.front.daytona.sockets import refuse, serve_socket
+from router.front.daytona.sockets import broken_off, refuse, serve_socket
 from router.front.daytona.uploads import uploads
 
 BODY_LIMIT = 32 * 1024 * 1024  # of JSON bodies; uploads have none
@@ -115,8 +115,6 @@ class _Call:
             outcome = await self._backend.perform(operation)
             results.append((operation, outcome, counted.size))
             self._note(outcome)
-        if not results:
-            raise BadRequest("no file in the upload; send files[0].path, then files[0].file")
         return uploaded(results, self._asking)
 
     async def _fetch(self, operation: Operation) -> Outcome:
@@ -143,6 +141,8 @@ class _Call:
                     yield data if stripper is None else stripper.feed(data)
                 if stripper is not None:
                     yield stripper.end()
+                if broken_off(channel.end):
+                    raise UpstreamFailed(channel.end.reason, sent=True)
             finally:
                 await channel.close()
 

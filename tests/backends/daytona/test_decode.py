@@ -241,6 +241,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "sandbox.labels": {"labels": {"a": "b"}},
     "sandbox.interval": {"kind": "auto_stop", "minutes": 5},
     "sandbox.preview": {"port": 8080},
+    "interpreter.create": {"cwd": "/w", "language": "python"},
+    "interpreter.delete": {"context": "c/1"},
     "sandbox.ssh": {"verb": "create", "minutes": 5},
     "fs.info": {"path": "/a b/ü&?#%2F+"},
     "fs.list": {"path": "rel"},

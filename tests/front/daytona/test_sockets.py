@@ -10,8 +10,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from crossfade.outcome import refused
 from crossfade.results import StreamEnd
-from tests.front.daytona.serving import KEY, ScriptedBackend, ScriptedChannel, front, serving
+from tests.front.daytona.serving import KEY, ScriptedBackend, ScriptedChannel, front, raw, request, serving
 
+CUT = StreamEnd(reason="log stream broke off")
 Messages = list[str | bytes]
 PTY = "/toolbox/s/process/pty/p/connect"
 LOGS = "/toolbox/s/process/session/a/command/c/logs?follow=true"
@@ -120,3 +121,39 @@ async def test_a_client_that_leaves_detaches_only() -> None:
                 await asyncio.sleep(0.005)
 
     assert channel.sent == []
+
+
+@pytest.mark.parametrize(("end", "code"), [(StreamEnd(), 1000), (StreamEnd(exit_code=3), 1000), (CUT, 1011)])
+async def test_a_log_that_broke_off_is_not_closed_as_if_it_were_whole(end: StreamEnd, code: int) -> None:
+    backend = ScriptedBackend(channels={"session.follow": ScriptedChannel([b"out\n"], end)})
+
+    assert (await talk(backend, LOGS))[1] == code
+
+
+async def test_a_log_that_broke_off_leaves_an_answer_over_http_unfinished() -> None:
+    backend = ScriptedBackend(channels={"session.follow": ScriptedChannel([b"out\n"], CUT)})
+
+    async with serving(front(backend)) as address:
+        answer = await raw(address, request("GET", LOGS, b"", "X-Daytona-SDK-Version: 0.21.0"))
+
+    assert b"out\n" in answer
+    assert not answer.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "reason"),
+    [
+        (StreamEnd(exit_code=0), 1000, ""),
+        (StreamEnd(reason="context x not found", close=1008), 1008, "context x not found"),
+        (StreamEnd(reason="execution timed out", close=4008), 4008, "execution timed out"),
+        (StreamEnd(reason="ü" * 100), 1011, "ü" * 60),
+    ],
+)
+async def test_an_execution_is_text_both_ways_and_its_end_a_close_code(end: StreamEnd, code: int, reason: str) -> None:
+    channel = ScriptedChannel([b'{"type": "stdout"}'], end, hold=asyncio.Event())
+    backend = ScriptedBackend(channels={"interpreter.execute": channel})
+
+    assert await talk(backend, "/toolbox/s/process/interpreter/execute", b'{"code": "1"}') == (
+        ['{"type": "stdout"}'], code, reason,
+    )  # fmt: skip
+    assert channel.sent == [b'{"code": "1"}']
