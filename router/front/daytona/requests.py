@@ -12,7 +12,6 @@ from router.front.daytona.fields import (
     Arguments,
     Decoder,
     Query,
-    cwd_of,
     env_of,
     given,
     nothing,
@@ -91,7 +90,7 @@ def _create(_query: Query, body: bytes, _captures: Query) -> Arguments:
 def _list(query: Query, _body: bytes, _captures: Query) -> Arguments:
     labels: dict[str, str] = {}
     if text := query.get("labels", ""):
-        value = parsed(text.encode("utf-8", "surrogateescape"), "query parameter labels")
+        value = parsed(text.encode(), "query parameter labels")
         if value is not None and not isinstance(value, dict):
             raise BadRequest('labels must be a JSON object, such as {"id": "project-1"}')
         labels = {str(name): str(text) for name, text in (value or {}).items()}
@@ -194,7 +193,7 @@ def _exec(_query: Query, body: bytes, _captures: Query) -> Arguments:
     env = env_of(fields)
     arguments: Arguments = {
         "command": command,
-        "cwd": cwd_of(fields),
+        "cwd": fields.get("cwd") or None,
         "env": env,
         "timeout": timeout_of(fields),
     }
@@ -244,7 +243,7 @@ def _pty_create(_query: Query, body: bytes, _captures: Query) -> Arguments:
         "pty": text_of(fields, "id"),
         "cols": terminal_side(fields.get("cols"), "cols", 80),
         "rows": terminal_side(fields.get("rows"), "rows", 24),
-        "cwd": cwd_of(fields),
+        "cwd": fields.get("cwd") or None,
         "env": env_of(fields),
     }
 
