@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,15 @@ import uvicorn
 
 from crossfade.errors import SettingsError, Unreachable
 from router.settings import Settings
+
+_CLIENTS_DOING = "Invalid UTF-8 sequence received from client."
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    # uvicorn logs a client's text message that is no text as if it were a defect; the connection is closed with 1007.
+    if record.msg == _CLIENTS_DOING:
+        record.exc_info, record.levelno, record.levelname = None, logging.INFO, "INFO"
+    return True
 
 
 class Listener(uvicorn.Server):
@@ -41,6 +51,7 @@ def listener(
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=int(settings.listen.drain_seconds) or 1,
     )
+    logging.getLogger("uvicorn.error").addFilter(_without_traceback)  # the same one once, however often
     return Listener(config)
 
 

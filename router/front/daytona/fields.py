@@ -10,11 +10,20 @@ from router.front.daytona.errors import BadRequest
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_TERMINAL = 1000
+_LONGEST_SECONDS = 2**32 - 1  # as Daytona reads it
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Query = Mapping[str, str]
 Fields = Mapping[str, Any]
 Arguments = dict[str, Any]
 Decoder = Callable[[Query, bytes, Query], Arguments]  # query, body, captures
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_number)  # NaN and Infinity, which Python would take
 
 
 def nothing(_query: Query, _body: bytes, _captures: Query) -> Arguments:
@@ -28,14 +37,20 @@ def query_of(query: bytes) -> dict[str, str]:
 
 
 def parsed(body: bytes, where: str) -> Any:
-    """A JSON value."""
+    """A JSON value. Half a surrogate pair becomes U+FFFD, as in Daytona: it could be neither sent on nor told."""
     try:
-        return json.loads(body)
+        text = body.decode()
+        value = _JSON.decode(text)
+        if "\\u" in text and _SURROGATE.search(written := json.dumps(value, ensure_ascii=False)):
+            value = json.loads(_SURROGATE.sub("\ufffd", written))
+        return value
     except json.JSONDecodeError as error:
         message = f"{where} is not JSON: {error.msg} at line {error.lineno} column {error.colno} (byte {error.pos})"
         raise BadRequest(f"{message}; send a JSON object") from None
     except (UnicodeDecodeError, RecursionError):
         raise BadRequest(f"{where} is not JSON in UTF-8; send a JSON object") from None
+    except ValueError as error:
+        raise BadRequest(f"{where} holds a number that cannot be meant: {error}") from None
 
 
 def object_of(body: bytes, *, empty: Fields | None = None) -> Fields:
@@ -83,12 +98,20 @@ def env_of(fields: Fields) -> dict[str, str]:
     return env
 
 
+def cwd_of(fields: Fields) -> str | None:
+    """The directory to run in; None for the sandbox's own."""
+    value = fields.get("cwd") or None
+    if value is not None and (not isinstance(value, str) or "\0" in value):
+        raise BadRequest("cwd must be a string without NUL characters")
+    return value
+
+
 def timeout_of(fields: Fields) -> int | None:
     """Seconds; None for no limit."""
     value = fields.get("timeout")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LONGEST_SECONDS:
         raise BadRequest("timeout must be a whole number of seconds, 0 for none")
     return value or None
 

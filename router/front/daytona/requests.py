@@ -12,6 +12,7 @@ from router.front.daytona.fields import (
     Arguments,
     Decoder,
     Query,
+    cwd_of,
     env_of,
     given,
     nothing,
@@ -90,7 +91,7 @@ def _create(_query: Query, body: bytes, _captures: Query) -> Arguments:
 def _list(query: Query, _body: bytes, _captures: Query) -> Arguments:
     labels: dict[str, str] = {}
     if text := query.get("labels", ""):
-        value = parsed(text.encode(), "query parameter labels")
+        value = parsed(text.encode("utf-8", "surrogateescape"), "query parameter labels")
         if value is not None and not isinstance(value, dict):
             raise BadRequest('labels must be a JSON object, such as {"id": "project-1"}')
         labels = {str(name): str(text) for name, text in (value or {}).items()}
@@ -193,7 +194,7 @@ def _exec(_query: Query, body: bytes, _captures: Query) -> Arguments:
     env = env_of(fields)
     arguments: Arguments = {
         "command": command,
-        "cwd": fields.get("cwd") or None,
+        "cwd": cwd_of(fields),
         "env": env,
         "timeout": timeout_of(fields),
     }
@@ -243,7 +244,7 @@ def _pty_create(_query: Query, body: bytes, _captures: Query) -> Arguments:
         "pty": text_of(fields, "id"),
         "cols": terminal_side(fields.get("cols"), "cols", 80),
         "rows": terminal_side(fields.get("rows"), "rows", 24),
-        "cwd": fields.get("cwd") or None,
+        "cwd": cwd_of(fields),
         "env": env_of(fields),
     }
 
@@ -264,7 +265,7 @@ def _pty_resize(_query: Query, body: bytes, _captures: Query) -> Arguments:
 
 def _context_create(_query: Query, body: bytes, _captures: Query) -> Arguments:
     fields = object_of(body, empty={})
-    return {"cwd": fields.get("cwd") or None, "language": str(fields.get("language") or "python")}
+    return {"cwd": cwd_of(fields), "language": str(fields.get("language") or "python")}
 
 
 def _protocol_env(headers: Mapping[bytes, bytes]) -> dict[str, str]:

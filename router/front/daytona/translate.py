@@ -115,8 +115,6 @@ class _Call:
             outcome = await self._backend.perform(operation)
             results.append((operation, outcome, counted.size))
             self._note(outcome)
-        if not results:
-            raise BadRequest("no file in the upload; send files[0].path, then files[0].file")
         return uploaded(results, self._asking)
 
     async def _fetch(self, operation: Operation) -> Outcome:

@@ -30,6 +30,7 @@ async def uploads(
         raise BadRequest(f"upload cannot be read: {error}") from None
     parts = _Parts(MultipartParser(boundary), body)
     paths: dict[str, str] = {}
+    found = False
     while (begin := await parts.next_part()) is not None:
         field = _FIELD.fullmatch(begin.name)
         if field and field[2] == "path":
@@ -37,11 +38,15 @@ async def uploads(
         elif field:
             if not paths.get(field[1]):
                 raise BadRequest(f"{begin.name} came without files[{field[1]}].path before it; send the path first")
+            found = True
             yield paths[field[1]], parts.content()
         elif begin.name == "file" and path:
+            found = True
             yield path, parts.content()
         elif begin.name == "file":
             raise BadRequest("path is required; add ?path=... to the request")
+    if not found:
+        raise BadRequest("no file in the upload; send files[0].path, then files[0].file")
 
 
 class _Parts:

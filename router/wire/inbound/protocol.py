@@ -50,7 +50,9 @@ class RelayProtocol(HttpToolsProtocol):
         self._in_head = False
         self._whole: Whole | None = None  # what the parser is fed, if it may be one request in one piece
         self._lingering = False
+        self._problem = ""  # what is wrong with a request, where the parser does not say
         self._refusing = ""  # what came last was no HTTP; said once the answers before it are out
+        self._asgi: Any = None  # the cycle that the application answers now
         self._idle_since = 0.0  # 0: a call is under way
         self._idle_timer: asyncio.TimerHandle | None = None
 
@@ -70,6 +72,10 @@ class RelayProtocol(HttpToolsProtocol):
         for cycle in dict.fromkeys(cycles):
             if isinstance(cycle, Exchange) and not cycle.response_complete:
                 cycle.gone()
+        if (running := self._asgi) is not None and not running.response_complete:
+            # uvicorn tells the request that came last only; its answer would be written to a closed connection.
+            running.disconnected = True
+            running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         if self._lingering or self._refusing:
@@ -117,7 +123,7 @@ class RelayProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, behind the answers to what came before it, and close."""
-        self._refusing = msg
+        self._refusing = self._problem or msg
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             self._refuse()
@@ -159,6 +165,7 @@ class RelayProtocol(HttpToolsProtocol):
         if (version := parser.get_http_version()) not in _VERSIONS:
             raise ValueError(f"HTTP/{version} is not spoken here")  # refused like any other request that is no HTTP
         if parser.should_upgrade():
+            self._refuse_lost_body()
             self._as_uvicorn_does()
             return
         head = Head(self.headers)
@@ -180,6 +187,19 @@ class RelayProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
         else:
             self._turn(exchange)
+
+    def _refuse_lost_body(self) -> None:
+        """The parser takes what follows any offer to upgrade for another protocol, and so a body for none."""
+        fields = {name.lower(): value for name, value in self.headers}
+        if self.parser.get_method() == b"CONNECT":
+            self._problem = "CONNECT is not served here."
+        elif fields.get(b"upgrade", b"").lower() != b"websocket" and (
+            b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0")
+        ):
+            self._problem = "A request with a body cannot offer another protocol; leave out Upgrade."
+        else:
+            return
+        raise ValueError(self._problem)
 
     def on_chunk_header(self) -> None:
         """A chunk's size line is whole."""
@@ -217,6 +237,7 @@ class RelayProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if not isinstance(cycle, Exchange):
             self._answering = None
+            self._asgi = cycle
             super()._start_asgi_task(cycle, app)
             return
         # From the pipeline: the parser is not at work, unless it is its own callback that ended the one before.
@@ -320,6 +341,7 @@ class RelayProtocol(HttpToolsProtocol):
         current: object = self.cycle
         if current is exchange:
             self.cycle = cycle
+        self._asgi = cycle
         super()._start_asgi_task(cycle, self.app)
 
 

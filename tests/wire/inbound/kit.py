@@ -41,6 +41,7 @@ class Relay:
     pools: Pools
     ended: list[Ended] = field(default_factory=list)
     asgi: list[tuple[str, bytes]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # what an application below /asgi/held was told at last
 
     async def connect(self) -> "Wire":
         return Wire(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -155,6 +156,8 @@ async def relay(
                 message = await receive()
                 body, more = body + message.get("body", b""), message.get("more_body", False)
             running.asgi.append((scope["raw_path"].decode(), body))
+            if scope["raw_path"].startswith(b"/asgi/held"):
+                running.left.append((await receive())["type"])
             said = json.dumps({"asgi": scope["raw_path"].decode(), "bytes": len(body)}).encode()
             length = (b"content-length", b"%d" % len(said))
             await send({"type": "http.response.start", "status": 200, "headers": [length]})
