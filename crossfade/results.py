@@ -56,10 +56,12 @@ class FileInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A file's bytes as a stream to be read once. `size` is None when not announced."""
+    """A file's bytes as a stream to be read once. `size` is theirs, None when not announced."""
 
     stream: AsyncIterator[bytes]
     size: int | None = None
+    part: str = ""  # of a range: which bytes of the file, as Content-Range says it
+    modified: str = ""  # when the file was changed last, an HTTP date; empty where it is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

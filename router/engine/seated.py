@@ -134,6 +134,8 @@ class Seated(Relayed):
         method, _, head = self.asked
         if len(self.body) + len(self.query) > _LONGEST_LOOKED or self.route.operation == "fs.upload":
             return None
+        if self.route.kind == "download" and b"range" in head.fields:
+            return None
         tool, baggage = head.fields.get(b"x-crossfade-tool"), head.fields.get(b"baggage")
         captures = tuple(self.route.captures.values())
         return self.route.template, method, self.query, self.body, captures, tool, baggage

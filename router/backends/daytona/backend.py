@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done, refused, unknown, unsupported
 from crossfade.ports import Backend, Channel
-from crossfade.results import Content, SandboxInfo
+from crossfade.results import SandboxInfo
 from crossfade.stage import Origin
 from crossfade.upstream import (
     Purpose,
@@ -22,6 +22,7 @@ from crossfade.upstream import (
     UpstreamRequest,
     UpstreamResponse,
 )
+from router.backends import ranges
 from router.backends.daytona.channel import ExecutionChannel, SocketChannel
 from router.backends.daytona.decode import failure, outcome_of
 from router.backends.daytona.encode import Wire, encode, encodes
@@ -78,10 +79,10 @@ class DaytonaBackend:
             return await self._list(operation, purpose)
         if operation.kind.stream or not encodes(operation):
             return unsupported(operation.name, self.name)
+        if operation.name == "fs.download":
+            return await self._download(operation, purpose)
         request = await self._request(encode(operation), operation.sandbox, purpose)
         response = await self._upstream.send(request)
-        if operation.name == "fs.download" and response.status == 200:
-            return done(Content(stream=_Stream(response), size=_size(response)))
         outcome = await self._outcome(operation, response)
         if operation.name == "sandbox.delete":
             self._toolboxes.pop(operation.sandbox, None)
@@ -112,6 +113,17 @@ class DaytonaBackend:
             arguments["cursor"] = cursor
         return done(tuple(found[: int(wanted)] if wanted is not None else found))
 
+    async def _download(self, operation: Operation, purpose: Purpose) -> Outcome:
+        lines = ranges.asked(operation.arguments)
+        request = await self._request(encode(operation), operation.sandbox, purpose, lines=lines)
+        response = await self._upstream.send(request)
+        if response.status in (200, 206):
+            return done(ranges.content_of(response), status=response.status)
+        if response.status == 416:
+            await response.close()
+            return ranges.refused_by(response.headers)
+        return await self._outcome(operation, response)
+
     async def _upload(self, operation: Operation, purpose: Purpose) -> Outcome:
         body = _UploadBody(operation)
         wire = Wire(method="POST", path="/files/bulk-upload")
@@ -132,6 +144,7 @@ class DaytonaBackend:
         *,
         body: bytes | AsyncIterable[bytes] | None = None,
         kind: bytes = b"application/json",
+        lines: Sequence[tuple[bytes, bytes]] = (),
     ) -> UpstreamRequest:
         root = self._base if wire.plane == "control" else await self._toolbox_of(sandbox)
         parts = urlsplit(root)
@@ -141,6 +154,7 @@ class DaytonaBackend:
             (b"Accept", b"application/json, */*"),
             (b"X-Daytona-Source", b"crossfade"),
             (b"X-Daytona-SDK-Version", _SDK_VERSION),
+            *lines,
         ]
         if content is not None:
             headers.append((b"Content-Type", kind))
@@ -198,34 +212,6 @@ def _toolbox_in(config: bytes) -> str:
 def _next_cursor(body: bytes) -> str | None:
     value = json.loads(body)
     return (value.get("nextCursor") or None) if isinstance(value, dict) else None
-
-
-def _size(response: UpstreamResponse) -> int | None:
-    for name, value in response.headers:
-        if name.lower() == b"content-length" and value.isdigit():
-            return int(value)
-    return None
-
-
-class _Stream:
-    """A response's body; closing it before the first read lets go of the connection too, unlike a generator's."""
-
-    def __init__(self, response: UpstreamResponse) -> None:
-        self._response = response
-        self._chunks = response.chunks()
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await anext(self._chunks)
-        except (StopAsyncIteration, UpstreamFailed):
-            await self._response.close()
-            raise
-
-    async def aclose(self) -> None:
-        await self._response.close()
 
 
 class _UploadBody:

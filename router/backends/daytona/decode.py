@@ -117,8 +117,10 @@ def _one_upload(path: str, written: set[str], errors: list[str], failed: Outcome
 
 def _downloaded(operations: Sequence[Operation], headers: Headers, body: bytes) -> tuple[Outcome, ...]:
     content_type = headers.get(b"content-type", b"")
+    if content_type.startswith(b"multipart/byteranges"):
+        return (unknown("an answer of several ranges is not taken apart"),) * len(operations)
     if not content_type.startswith(b"multipart/"):
-        return (done(body),) * len(operations)
+        return (done(body, status=206 if b"content-range" in headers else 200),) * len(operations)
     parts = {part.filename: part for part in split_parts(content_type, body)}
     return tuple(_one_download(str(each.arguments["path"]), parts) for each in operations)
 

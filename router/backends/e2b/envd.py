@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -120,9 +120,11 @@ class Envd:
             await response.close()
         raise Failed(unknown(f"{method} ended without its last frame"))
 
-    async def download(self, handle: Handle, path: str, purpose: Purpose) -> UpstreamResponse:
-        """GET /files; the answer with its body unread."""
-        return await self._send(handle, purpose, "GET", self._files(path), [], None, seconds=_FILE_SECONDS)
+    async def download(
+        self, handle: Handle, path: str, purpose: Purpose, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> UpstreamResponse:
+        """GET /files, with headers that ask for a range; the answer with its body unread."""
+        return await self._send(handle, purpose, "GET", self._files(path), [*headers], None, seconds=_FILE_SECONDS)
 
     async def upload(
         self, handle: Handle, path: str, content: bytes | AsyncIterable[bytes], purpose: Purpose

@@ -3,15 +3,15 @@
 import asyncio
 import posixpath
 import shlex
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, done, refused, unsupported
-from crossfade.results import Content, FileInfo
-from crossfade.upstream import Purpose, UpstreamFailed, UpstreamResponse
+from crossfade.outcome import Outcome, done, refused, unknown, unsupported
+from crossfade.results import FileInfo
+from crossfade.upstream import Purpose, UpstreamFailed
+from router.backends import ranges
 from router.backends.e2b.commands import Commands
 from router.backends.e2b.envd import Envd, Handle
 from router.backends.e2b.refusals import edge_error
@@ -90,17 +90,21 @@ class Files:
     async def download(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         """fs.download."""
         path = self._path(operation)
-        response = await self.envd.download(handle, path, purpose)
-        if response.status != 200:
-            body = await response.read(65_536)
+        response = await self.envd.download(handle, path, purpose, ranges.asked(operation.arguments))
+        if response.status not in (200, 206):
+            try:
+                body = await response.read(65_536)
+            except UpstreamFailed as error:
+                return unknown(f"answer broke off: {error}")
+            if response.status == 416:
+                return ranges.refused_by(response.headers)
             outcome = edge_error(response.status, body)
             if outcome.status == 404:
                 return missing(path)
             return (
                 refused(400, "BAD_REQUEST", f"bad request: {path} is a directory") if outcome.status == 400 else outcome
             )
-        length = next((int(value) for name, value in response.headers if name.lower() == b"content-length"), None)
-        return done(Content(stream=_Body(response), size=length))
+        return done(ranges.content_of(response), status=response.status)
 
     async def upload(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         """fs.upload."""
@@ -281,25 +285,3 @@ def _failed(said: bytes) -> Outcome:
 def missing(path: str) -> Outcome:
     """Nothing is there."""
     return refused(404, "NOT_FOUND", f"not found: {path}: no such file or directory")
-
-
-class _Body:
-    """A download's bytes; closing it before the first read lets go of the connection too, unlike a generator's."""
-
-    def __init__(self, response: UpstreamResponse) -> None:
-        self._response = response
-        self._chunks = response.chunks()
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await anext(self._chunks)
-        except (StopAsyncIteration, UpstreamFailed):
-            await self._response.close()
-            raise
-
-    async def aclose(self) -> None:
-        """Let go of it."""
-        await self._response.close()

@@ -11,10 +11,12 @@ from typing import Any, BinaryIO
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done
 from crossfade.results import Content, FileInfo
+from crossfade.upstream import UpstreamFailed
 from router.backends import modes
 from router.backends.local.refusals import Refusal, bad_request, name_of, of_os_error, required_path
 from router.backends.local.sandboxes import LocalSandbox
 from router.backends.local.tree import Entry, Tree
+from router.wire import ranges
 
 SMALL = 128 * 1024  # read and written on the spot: a thread costs more than the page cache
 Arguments = Mapping[str, Any]
@@ -29,7 +31,7 @@ async def perform(sandbox: LocalSandbox, operation: Operation) -> Outcome:
             case "fs.upload":
                 return await upload(sandbox.tree, required_path(path), operation.body)
             case "fs.download":
-                return download(sandbox.tree, required_path(path))
+                return download(sandbox.tree, required_path(path), arguments)
             case "fs.delete":
                 # A large tree takes a while.
                 return await asyncio.to_thread(remove, sandbox.tree, arguments)
@@ -100,10 +102,26 @@ def permissions(tree: Tree, arguments: Arguments) -> Outcome:
     return done()
 
 
-def download(tree: Tree, path: str) -> Outcome:
+def download(tree: Tree, path: str, arguments: Arguments) -> Outcome:
     file = tree.open_read(path)
-    size = os.fstat(file.fileno()).st_size
-    return done(Content(stream=Reading(file, size), size=size))
+    found = os.fstat(file.fileno())
+    asked = str(arguments.get("range") or "")
+    if not ranges.holds(str(arguments.get("if_range") or ""), found.st_mtime_ns):
+        asked = ""
+    try:
+        span = ranges.chosen(asked, found.st_size)
+    except ranges.BadRange as error:
+        file.close()
+        return error.outcome
+    start, end = span or (0, found.st_size)
+    file.seek(start)
+    content = Content(
+        stream=Reading(file, end - start),
+        size=end - start,
+        part=ranges.content_range(start, end, found.st_size) if span else "",
+        modified=ranges.http_date(found.st_mtime_ns),
+    )
+    return done(content, status=206 if span else 200)
 
 
 async def upload(tree: Tree, path: str, body: AsyncIterable[bytes] | bytes | None) -> Outcome:
@@ -117,7 +135,10 @@ async def upload(tree: Tree, path: str, body: AsyncIterable[bytes] | bytes | Non
 
 
 class Reading(AsyncIterator[bytes]):
-    """A file's bytes in chunks; closes itself at the end. Announced bytes only: a growing file is cut at its size."""
+    """A file's bytes in chunks; closes itself at the end. Announced bytes only: a growing file is cut at its size.
+
+    Raises UpstreamFailed for a file that became shorter meanwhile, or cannot be read on: what was sent is not it.
+    """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._left = file, size
@@ -128,10 +149,15 @@ class Reading(AsyncIterator[bytes]):
             raise StopAsyncIteration
         wanted = min(self._left, 256 * 1024)
         small = wanted <= SMALL
-        data = self._file.read(wanted) if small else await asyncio.to_thread(self._file.read, wanted)
-        self._left = self._left - len(data) if data else 0
+        try:
+            data = self._file.read(wanted) if small else await asyncio.to_thread(self._file.read, wanted)
+        except OSError as error:
+            await self.aclose()
+            raise UpstreamFailed(f"the file cannot be read on: {error.strerror}", sent=True) from error
+        self._left -= len(data)
         if not data:
-            return await self.__anext__()
+            await self.aclose()
+            raise UpstreamFailed(f"the file became shorter by {self._left} bytes while it was read", sent=True)
         return data
 
     async def aclose(self) -> None:

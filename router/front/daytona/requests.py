@@ -43,6 +43,8 @@ def decode(route: Route, query: bytes, headers: Mapping[bytes, bytes], body: byt
         name: value for name, value in route.captures.items() if name in ("session", "pty", "command_id", "context")
     }
     name = route.operation
+    if route.kind == "download":
+        arguments |= _range(headers)
     if route.kind == "pty_create_connect":
         arguments["env"] = _protocol_env(headers)
     if name == "session.logs" and asked.get("follow", "").lower() == "true":
@@ -131,6 +133,11 @@ def _ssh_revoke(query: Query, _body: bytes, _captures: Query) -> Arguments:
 
 
 # Files...
+
+
+def _range(headers: Mapping[bytes, bytes]) -> Arguments:
+    named = {"range": headers.get(b"range"), "if_range": headers.get(b"if-range")}
+    return {name: value.decode("latin-1") for name, value in named.items() if value} if named["range"] else {}
 
 
 def _path(query: Query, _body: bytes, _captures: Query) -> Arguments:

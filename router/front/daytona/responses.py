@@ -43,7 +43,10 @@ class Asking:
 def render(operation: Operation, outcome: Outcome, asking: Asking) -> Response:
     """The answer to one operation. A Content inside the outcome becomes the body and must be read."""
     if not outcome.ok:
-        return refusal(outcome.status, outcome.message, asking, code=outcome.code)
+        response = refusal(outcome.status, outcome.message, asking, code=outcome.code)
+        if outcome.status == 416 and isinstance(outcome.value, str):
+            response.headers.append((b"content-range", outcome.value.encode("latin-1")))
+        return response
     return _RENDERERS.get(operation.name, _empty)(operation, outcome, asking)
 
 
@@ -199,10 +202,14 @@ def _files(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response
 
 def _content(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
     content: Content = outcome.value
-    headers = [(b"content-type", b"application/octet-stream")]
+    headers = [(b"content-type", b"application/octet-stream"), (b"accept-ranges", b"bytes")]
     if content.size is not None:
         headers.append((b"content-length", b"%d" % content.size))
-    return Response(200, headers, content.stream)
+    if content.part:
+        headers.append((b"content-range", content.part.encode("latin-1")))
+    if content.modified:
+        headers.append((b"last-modified", content.modified.encode("latin-1")))
+    return Response(206 if content.part else 200, headers, content.stream)
 
 
 def _matches(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:

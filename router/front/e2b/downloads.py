@@ -6,8 +6,7 @@ import mimetypes
 import re
 import zlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 
 from router.backends.local.sandboxes import LocalSandbox
@@ -16,6 +15,7 @@ from router.front.e2b.differences import File
 from router.front.e2b.files import path_of
 from router.front.e2b.inject import NO_CHANGES, Changes
 from router.front.e2b.messages import Answer, ApiError, Request, json_answer
+from router.wire import ranges
 
 CHUNK = 256 * 1024
 
@@ -28,30 +28,36 @@ async def download(request: Request, sandbox: LocalSandbox, changes: Changes = N
         entry = await asyncio.to_thread(sandbox.tree.stat, path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ApiError(404, f"path '{path}' does not exist") from error
+    except OSError as error:
+        raise ApiError(500, f"error getting file info for '{path}': {error.strerror}") from error
     if entry.kind == "dir":
         raise ApiError(400, f"path '{path}' is a directory")
     if entry.kind != "file":
         raise ApiError(400, f"path '{path}' is not a regular file")
     headers = [
-        ("Last-Modified", _http_date(entry)),
+        ("Last-Modified", ranges.http_date(entry.modified_ns)),
         ("Content-Type", _content_type(path)),
         ("Accept-Ranges", "bytes"),
         ("Vary", "Accept-Encoding"),
     ]
     if _unchanged(request, entry):
         return Answer(status=304, headers=headers[:1])
-    wanted = _range(request.headers.get("range", ""), entry.size)
-    if wanted is None and "range" not in request.headers and encoding == "gzip":
+    asked = request.headers.get("range", "")
+    if asked and not ranges.holds(request.headers.get("if-range", ""), entry.modified_ns):
+        asked = ""
+    if not asked and encoding == "gzip":
         file = changes.at("file", File(_read(await _open(sandbox, path), 0, entry.size), entry.size))
         return Answer(headers=(*headers, ("Content-Encoding", "gzip")), body=_gzip(file.chunks))
-    if wanted == (0, 0) and entry.size:
-        headers.append(("Content-Range", f"bytes */{entry.size}"))
-        return json_answer({"code": 416, "message": "invalid range: failed to overlap"}, 416, headers[-1:])
+    try:
+        wanted = ranges.chosen(asked, entry.size)
+    except ranges.BadRange as error:
+        told = () if error.size is None else (("Content-Range", f"bytes */{error.size}"),)
+        return json_answer({"code": 416, "message": str(error)}, 416, told)
     start, end = wanted or (0, entry.size)
     file = changes.at("file", File(_read(await _open(sandbox, path), start, end - start), end - start))
     headers.append(("Content-Length", str(file.size)))
     if wanted is not None:
-        headers.append(("Content-Range", f"bytes {start}-{end - 1}/{entry.size}"))
+        headers.append(("Content-Range", ranges.content_range(start, end, entry.size)))
     return Answer(status=206 if wanted else 200, headers=headers, body=file.chunks)
 
 
@@ -72,19 +78,6 @@ def _encoding(accepted: str | None) -> str:
     raise ApiError(406, "no acceptable encoding found, supported: [identity, gzip]")
 
 
-def _range(text: str, size: int) -> tuple[int, int] | None:
-    """(start, end) of a single range; None: the whole file; (0, 0): nothing of it is there."""
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", text.strip())
-    if not found or found[0] == "bytes=-":
-        return None  # several ranges, or nonsense: the whole file is a correct answer to both
-    first, last = found[1], found[2]
-    if not first:
-        start, end = max(0, size - int(last)), size
-    else:
-        start, end = int(first), min(size, int(last) + 1) if last else size
-    return (start, end) if start < end else (0, 0)
-
-
 def _unchanged(request: Request, entry: Entry) -> bool:
     since = request.headers.get("if-modified-since")
     if not since:
@@ -93,10 +86,6 @@ def _unchanged(request: Request, entry: Entry) -> bool:
         return entry.modified_ns // 1_000_000_000 <= parsedate_to_datetime(since).timestamp()
     except ValueError:
         return False
-
-
-def _http_date(entry: Entry) -> str:
-    return format_datetime(datetime.fromtimestamp(entry.modified_ns // 1_000_000_000, UTC), usegmt=True)
 
 
 def _content_type(path: str) -> str:
