@@ -54,7 +54,8 @@ OPERATIONS: Mapping[str, OperationKind] = _kinds(
     # Files. Paths are as the client wrote them.
     OperationKind(name="fs.info", effect=_READ, tool="files", paths=("path",), bounded=True),  # -> FileInfo
     OperationKind(name="fs.list", effect=_READ, tool="files", paths=("path",), bounded=True),  # -> tuple[FileInfo, ...]
-    OperationKind(name="fs.download", effect=_READ, tool="files", paths=("path",), bounded=True),  # range, if_range -> Content
+    # range, if_range: headers of those names, as they came -> Content
+    OperationKind(name="fs.download", effect=_READ, tool="files", paths=("path",), bounded=True),
     OperationKind(name="fs.upload", effect=_WRITE, tool="files", paths=("path",), bounded=True),  # body -> None
     OperationKind(name="fs.mkdir", effect=_WRITE, tool="files", paths=("path",), bounded=True),  # mode (str) -> None
     OperationKind(name="fs.delete", effect=_WRITE, tool="files", paths=("path",), bounded=True),  # recursive -> None
