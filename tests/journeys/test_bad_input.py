@@ -169,7 +169,8 @@ async def test_a_body_that_is_too_large_to_hold(ready: Ready) -> None:
          "multipart/form-data; boundary=b"),
         (b"", "multipart/form-data; boundary=b"),
         (b"{}", "application/json"),
-        (b'--b\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n--b--\r\n', "multipart/form-data; boundary=b"),
+        (b'--b\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n--b--\r\n',
+         "multipart/form-data; boundary=b"),
     ],
     ids=["no parts", "no boundary", "bad header", "no path", "no end", "empty", "json", "no file"],
 )  # fmt: skip
