@@ -7,16 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.stage import TOOLS, Stage
-from policies.promotion import (
-    BUDGETS,
-    COMPLETE_BUDGET,
-    HARM_MARGIN,
-    ToolNumbers,
-    Word,
-    budget_after,
-    next_step,
-    next_steps,
-)
+from policies.margins import BUDGETS, COMPLETE_BUDGET, HARM_MARGIN
+from policies.promotion import ToolNumbers, Word, budget_after, next_step, next_steps
 
 GOOD = ToolNumbers(
     tool="files",
