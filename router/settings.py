@@ -73,6 +73,7 @@ class Mirror:
     body_limit_bytes: int = 4_194_304  # largest request body kept for the follower
     settle_seconds: float = 1.0  # quiet time before a dirty follower is settled
     orphan_grace_seconds: float = 60.0  # after an unknown outcome at the follower, and after a crash
+    command_rules: str = ""  # file of rules by which commands are classed, besides our own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,50 @@ def call(
         click.echo(f"{key:<13}{value}")
 
 
+@explain.command()
+@click.argument("text", metavar="COMMAND")
+@click.option("--env", "variables", multiple=True, metavar="NAME", help="Environment variable that is set for it.")
+@click.option("--config", metavar="FILE", help="Settings file, for rules of your own.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(text: str, variables: tuple[str, ...], config: str | None, as_json: bool) -> None:
+    """What a shell command may change (read, local, external, unknown), and which rule and word made it so."""
+    from policies.commands.commands import Commands
+    from policies.commands.uses import reads
+    from router.engine.commands import rules_of
+    from router.front.daytona.wrapper import unwrap
+    from router.settings import Mirror, load
+
+    commands = Commands(rules_of(load(config).mirror if config else Mirror()))
+    wrapped = unwrap(text)
+    if wrapped is not None:
+        text, variables = wrapped[0], (*variables, *wrapped[1])
+    found = commands.classed(text)
+    clean = commands.harmless(variables)
+    said: dict[str, str | bool | list[str]] = {"class": str(found.by), "rule": found.rule, "word": found.word}
+    if found.through:
+        said["through"] = list(found.through)
+    said["reads processes"] = found.processes
+    said["leaves running"] = found.leaves_running
+    said["a read, one-shot"] = reads(found, session=False, clean=clean)
+    said["a read, in a session"] = reads(found, session=True, clean=clean)
+    if not clean:
+        said["not clean"] = [name for name in variables if not commands.harmless((name,))]
+    if wrapped is not None:
+        said["unwrapped"] = text
+    if as_json:
+        keys = {key.replace(",", "").replace(" ", "_"): value for key, value in said.items()}
+        click.echo(json.dumps({"schema": "crossfade.explain-command/1", **keys}))
+        return
+    for key, value in said.items():
+        click.echo(f"{key:<22}{_shown(value)}")
+
+
+def _shown(value: str | bool | list[str]) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " > ".join(value) if isinstance(value, list) else value
+
+
 def _read(method: str, url: str | None) -> tuple[str, Mapping[str, str]]:
     """The operation of a request, and what its address names besides: path, moved_to, session, pty."""
     from urllib.parse import parse_qs, urlsplit

@@ -1,0 +1,1 @@
+"""What may a shell command change? Commands are parsed, then classed by rules: read, local, external or unknown."""
