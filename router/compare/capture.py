@@ -45,10 +45,29 @@ class Capture:
         self.complete = True
 
 
+class Tee:
+    """A stream on its way past a capture; closing it closes the stream, read or not, unlike a generator's."""
+
+    def __init__(self, stream: AsyncIterator[bytes], capture: Capture) -> None:
+        self._stream = stream
+        self._passing = capture.passing(stream)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._passing)
+
+    async def aclose(self) -> None:
+        """Let go of it."""
+        if close := getattr(self._stream, "aclose", None):
+            await close()
+
+
 def tee(content: Content, *, sample_limit: int = SAMPLE_LIMIT) -> tuple[Content, Capture]:
     """A content to hand on, and what will know its digest once that has been read."""
     capture = Capture(sample_limit=sample_limit)
-    return replace(content, stream=capture.passing(content.stream)), capture
+    return replace(content, stream=Tee(content.stream, capture)), capture
 
 
 def digest_of(content: bytes, *, sample_limit: int = SAMPLE_LIMIT) -> ContentDigest:

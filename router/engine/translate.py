@@ -20,6 +20,7 @@ from router.front.daytona.marks import Stripper
 from router.front.daytona.responses import Asking, Response
 from router.front.daytona.sockets import broken_off
 from router.front.daytona.uploads import uploads
+from router.twins.sides import discard
 from router.wire import headers as rules
 from router.wire.asgi import Send
 
@@ -151,7 +152,12 @@ class Translation:
             response = responses.downloaded(call.operations, fetch, who)
         else:
             response = responses.render(operation, passing[0], who)
-        await self._send(call, response, send)
+        try:
+            await self._send(call, response, send)
+        finally:
+            # Those that were not reached are open still, when the first breaks off or the client leaves.
+            for each in got:
+                await discard(each)
         return tuple(
             replace(each, value=capture.digest) if capture is not None else each
             for each, capture in zip(got, captures, strict=True)

@@ -79,3 +79,28 @@ async def test_other_outcomes_are_left_alone() -> None:
 @pytest.mark.parametrize("size", [SAMPLE_LIMIT - 1, SAMPLE_LIMIT, SAMPLE_LIMIT + 1])
 async def test_the_sample_is_capped(size: int) -> None:
     assert len(digest_of(b"x" * size).sample) == min(size, SAMPLE_LIMIT)
+
+
+async def test_closing_what_was_handed_on_closes_the_stream_itself_read_or_not() -> None:
+    closed = []
+
+    class Body:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __aiter__(self) -> "Body":
+            return self
+
+        async def __anext__(self) -> bytes:
+            return b"more"
+
+        async def aclose(self) -> None:
+            closed.append(self.name)
+
+    unread, _ = tee(Content(stream=Body("unread")))
+    begun, _ = tee(Content(stream=Body("begun")))
+    await anext(begun.stream)
+    for content in (unread, begun):
+        await content.stream.aclose()  # type: ignore[attr-defined]
+
+    assert closed == ["unread", "begun"]

@@ -1,8 +1,7 @@
 """One exchange with a client over ASGI: its body as a stream, the answer sent, and the moment it goes away."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from router import tasks
@@ -41,17 +40,22 @@ class Exchange:
         if isinstance(body, bytes) and response.status != 204:
             headers.append((b"content-length", b"%d" % len(body)))
         self.started = True
-        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        start = {"type": "http.response.start", "status": response.status, "headers": headers}
         if isinstance(body, bytes):
             self.bytes_out = len(body)
+            await self._send(start)
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
             return
-        async with aclosing(_closable(body)) as chunks:
-            async for chunk in chunks:
+        try:
+            await self._send(start)
+            async for chunk in body:
                 self.bytes_out += len(chunk)
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
                 # To a client that has gone, sending returns at once: without a turn for others it would go unnoticed.
                 await asyncio.sleep(0)
+        finally:
+            if close := getattr(body, "aclose", None):
+                await close()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def unless_gone(self, work: Coroutine[Any, Any, None]) -> None:
@@ -81,13 +85,3 @@ async def _error_of(work: Coroutine[Any, Any, None]) -> Exception | None:
     except Exception as error:
         return error
     return None
-
-
-async def _closable(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    close = getattr(chunks, "aclose", None)
-    try:
-        async for chunk in chunks:
-            yield chunk
-    finally:
-        if close is not None:
-            await close()

@@ -112,8 +112,13 @@ async def _parts(operations: Sequence[Operation], perform: "Fetch", asking: Aski
         length = b"" if size is None else b"Content-Length: %d\r\n" % size
         yield _part_head("file", path, b"Content-Type: application/octet-stream\r\n" + length, b"")
         if isinstance(content, Content):
-            async for chunk in content.stream:
-                yield chunk
+            try:
+                async for chunk in content.stream:
+                    yield chunk
+            finally:
+                # A client that leaves in the middle must not leave the origin talking to nobody.
+                if close := getattr(content.stream, "aclose", None):
+                    await close()
         yield b"\r\n"
     yield b"--" + BOUNDARY + b"--\r\n"
 
