@@ -48,6 +48,10 @@ class Sockets:
         call.operations = await translate.operations(call, b"") if call.operation in OPERATIONS else ()
         classify(call)
         if call.twin is None or not call.operations:
+            if call.twin is not None and call.twin.seat is Origin.NEW and (error := call.unreadable) is not None:
+                await receive()
+                await _refuse(call, send, error.status, error.message.encode(), error.code)
+                return
             if call.twin is not None and call.twin.seat is Origin.NEW:
                 await receive()
                 await _refuse(call, send, 501, b"not supported on the side this sandbox is on")
@@ -130,9 +134,9 @@ class Sockets:
         return await self.upstream.websocket(request, scope.get("subprotocols") or ())
 
 
-async def _refuse(call: Call, send: Send, status: int, body: bytes) -> None:
+async def _refuse(call: Call, send: Send, status: int, body: bytes, code: str = "websocket refused") -> None:
     """A handshake refused by us."""
-    answer = translate.router_answer(call, status, "websocket refused", body.decode("utf-8", "replace"))
+    answer = translate.router_answer(call, status, code, body.decode("utf-8", "replace"))
     await _answer(call, send, status, answer.headers, answer.body)
 
 

@@ -14,7 +14,7 @@ from crossfade.results import (
     SessionExec,
     SessionInfo,
 )
-from router.front.daytona import marks
+from router.front.daytona import artifacts, marks
 from router.front.daytona.dialect import Dialect
 
 _DESIRED = frozenset({"started", "stopped", "archived", "destroyed"})
@@ -156,7 +156,8 @@ def context(info: ContextInfo) -> dict[str, Any]:
 
 
 def code_executed(result: ExecResult) -> dict[str, Any]:
-    return executed(result) | {"artifacts": {"charts": []}}
+    output, charts = artifacts.split(result.output)
+    return {"exitCode": result.exit_code, "result": text(output), "artifacts": {"charts": charts}}
 
 
 def preview(sandbox_id: str, url: str, token: str) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.daytona import expected_git
+from tests.conformance.daytona import expected_git, expected_processes
 from tests.conformance.daytona.expected import expected_in, told
 from tests.conformance.daytona.harness import SDKS, Results, comparable, embedded_server, run_scenarios
 
@@ -112,10 +112,11 @@ OUTPUTS = {
     "exec_timeout_not_reached": (0, "quick\n"),
     "exec_background_redirected": (0, "started\n"),
     "code_run": (0, "from python 42\n"),
+    **expected_processes.OUTPUTS,
 }
 
-TOLD: dict[str, Any] = expected_git.RESULTS
-TOLD_BY_ERA: dict[str, dict[str, Any]] = expected_git.BY_ERA
+TOLD: dict[str, Any] = expected_git.RESULTS | expected_processes.RESULTS
+TOLD_BY_ERA: dict[str, dict[str, Any]] = expected_git.BY_ERA | expected_processes.BY_ERA
 
 
 def era(sdk: str) -> str:

@@ -1,0 +1,89 @@
+"""What the scenarios of commands, sessions, terminals and interpreter contexts give."""
+
+from typing import Any
+
+from tests.conformance.daytona.expected import Refused
+
+BAD, MISSING, GONE, BROKEN = Refused(400), Refused(404), Refused(410), Refused(500, "DaytonaInternalServerError")
+TOO_LATE = Refused(408, "DaytonaTimeoutError")
+
+# Commands: exit code and output; 0.115 drops one line end at the end.
+OUTPUTS = {
+    "exec_odd_directory": (0, '/workspace/files/it\'s "$(a)" ü\n'),
+    "exec_long_command": (0, "204800\n"),
+    "exec_split_characters": (0, "日本\n"),
+    "exec_piped_input": (0, "second\nend\n"),
+    "code_run_failing": (4, "out\n"),
+    "code_run_with_arguments": (0, "['one', 'two'] a b\n"),
+}
+
+
+def _failed(name: str, value: str) -> dict[str, str]:
+    return {"name": name, "value": value}
+
+
+RESULTS: dict[str, Any] = {
+    "exec_odd_environment": dict.fromkeys(("SUBSTITUTED", "QUOTED", "LINES", "SPACED", "SIGNS", "WIDE", "EMPTY"), True),
+    "exec_nothing_said": [{"exit": 0, "output": ""}, {"exit": 9, "output": ""}],
+    "exec_ten_megabytes": {"exit": 0, "size": 10_000_000, "start": "1 2 3 ", "end": "886 1388887 1388888 "},
+    "exec_streams_in_order": True,
+    "exec_killed_by_a_signal": {"exit": -1, "output": ["before"]},
+    "exec_timeout_ends_children": TOO_LATE,
+    "code_run_error": {"exit": 1, "said": True},
+    "code_run_javascript": {"exit": 0, "output": "2,4\n"},
+    "code_run_artifacts": {"text": ["before", "after"], "charts": [["T", "line"]]},
+    "session_commands_at_once": {"own": [0, 1, 2, 3, 4, 5], "turns": [1, 2, 3, 4, 5, 6]},
+    "session_missing": [BROKEN, MISSING],
+    "session_deleted_while_it_runs": ["0", False],
+    "session_followed_characters": {"first": "日本", "count": 2001, "last": "2000", "err": []},
+    "session_input": {"lines": ["got it's $1", "it's $1"], "late": GONE},
+    "pty_info_and_list": {
+        "info": ["shown", "/workspace/files", 90, 33, True],
+        "listed": True,
+        "resized": [70, 22],
+    },
+    "pty_connected_again": {"kept": True, "exit": 7},
+    "pty_refused": [MISSING, MISSING, BAD],
+    "pty_wide_characters": 0,
+    "interpreter_keeps_its_state": [
+        {"stdout": "made\n", "stderr": "to err\n", "failed": None},
+        {"stdout": "42\n", "stderr": "", "failed": None},
+    ],
+    "interpreter_error": {
+        "stdout": "a\n",
+        "stderr": "",
+        "failed": _failed("ValueError", "no"),
+        "told": 1,
+        "traceback": True,
+    },
+    "interpreter_contexts": {
+        "where": {"stdout": "/workspace/files 1 a b\n", "stderr": "", "failed": None},
+        "other": {"stdout": "", "stderr": "", "failed": _failed("NameError", "name 'y' is not defined")},
+        "listed": True,
+        "after": False,
+        "again": MISSING,
+        "used": "DaytonaConnectionError",
+    },
+    "interpreter_timeout": "DaytonaTimeoutError",
+}
+
+
+def _session(text: str, code: int = 0) -> dict[str, Any]:
+    """A session's answer by era: one line of standard output, without marks, marked, and marked and split."""
+    marked = {"exit": code, "output": f"\1\1\1{text}\n", "stdout": f"{text}\n", "stderr": ""}
+    return {"0.21": {"exit": code, "output": f"{text}\n"}, "0.115": marked, "newest": marked}
+
+
+def _by_era(name: str, shape: Any) -> dict[str, Any]:
+    return {name: {era: shape(era) for era in ("0.21", "0.115", "newest")}}
+
+
+_ENDED = {code: _session("a", code) for code in (5, 6)}
+BY_ERA: dict[str, dict[str, Any]] = {
+    # The newest SDK does not translate the errors of this call.
+    "code_run_timeout": {"0.21": TOO_LATE, "0.115": TOO_LATE, "newest": "ApiException"},
+    "session_odd_text": _session('<it\'s><"$(echo no)"><`id`><\\><*><日本>'),
+    "session_long_command": _session("204800"),
+    **_by_era("session_background", lambda era: {**_session("started")[era], "ended": 143}),
+    **_by_era("session_ended_by_its_command", lambda era: [_ENDED[5][era], BROKEN, _ENDED[6][era], BROKEN]),
+}
