@@ -78,8 +78,14 @@ def uploaded(results: Sequence[tuple[Operation, Outcome, int]], asking: Asking) 
         {"path": operation.arguments["path"], "bytes": size} for operation, outcome, size in results if outcome.ok
     ]
     if not failed:
-        bulk = asking.route.kind == "bulk_upload" and asking.dialect.upload_report
-        return json_response({"files": written}) if bulk else Response(200)
+        path = str(results[0][0].arguments["path"])
+        match asking.route.kind:
+            case "bulk_upload" if asking.dialect.upload_report:
+                return json_response({"files": written})
+            case "upload_v2":
+                return json_response({"name": path.rstrip("/").rpartition("/")[2], "path": path, "type": "file"})
+            case _:
+                return Response(200)
     if asking.route.kind != "bulk_upload":
         return refusal(failed[0][1].status, failed[0][1].message, asking, code=failed[0][1].code)
     errors = [f"{operation.arguments['path']}: {outcome.message}" for operation, outcome in failed]

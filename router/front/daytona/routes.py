@@ -75,7 +75,7 @@ POST   /files/replace                           fs.replace       .
 POST   /files/bulk-download                     fs.download      bulk_download
 POST   /files/bulk-upload                       fs.upload        bulk_upload
 POST   /files/upload                            fs.upload        upload
-POST   /files/upload-v2                         fs.upload        upload
+POST   /files/upload-v2                         fs.upload        upload_v2
 POST   /process/execute                         process.exec     .
 POST   /process/code-run                        process.code     .
 GET    /process/session                         session.list     .

@@ -22,8 +22,12 @@ async def uploads(
 ) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
     """The files of an upload, in order; read each before the next, what is left unread is skipped. Raises BadRequest.
 
-    `path` is where a single upload goes, as its query says; otherwise `files[i].path` must come before `files[i].file`.
+    `path` is where a single upload goes, as its query says, its body a form or the file itself; otherwise
+    `files[i].path` must come before `files[i].file`.
     """
+    if path and not headers.get(b"content-type", b"").lower().startswith(b"multipart/"):
+        yield path, aiter(body)
+        return
     try:
         boundary = boundary_of(headers.get(b"content-type", b""))
     except MultipartError as error:

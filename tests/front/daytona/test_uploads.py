@@ -103,3 +103,18 @@ async def test_a_single_upload_goes_where_the_query_says() -> None:
         found.append((path, b"".join([chunk async for chunk in content])))
 
     assert found == [("/w/a", b"content")]
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 100), max_size=5))
+async def test_a_single_upload_may_be_the_file_itself(data: bytes, cuts: list[int]) -> None:
+    found = []
+    headers = {b"content-type": b"application/octet-stream"}
+    async for path, content in uploads(headers, pieces(data, cuts), path="/w/a"):
+        found.append((path, b"".join([chunk async for chunk in content])))
+
+    assert found == [("/w/a", data)]
+
+
+async def test_a_bulk_upload_is_a_form() -> None:
+    with pytest.raises(BadRequest, match="multipart/form-data"):
+        _ = [each async for each in uploads({b"content-type": b"application/octet-stream"}, pieces(b"x", []))]
