@@ -30,6 +30,7 @@ class Metric:
     harm: float  # certainly beyond this: go back
     budget: float  # not certainly within this: wait
     equal: float | None = 0.0  # certainly beyond this: stay and look. None: some of it is expected
+    surely_worse: bool = False  # shown by a test that does not say by how much: stay and look
     ratio: bool = False
     critical: bool = True  # others can hold by being bad, but need not be proven
     units: int = 0  # counted

@@ -34,7 +34,7 @@ def word_of(metric: Metric) -> Word:
     """What a metric says alone."""
     if metric.lower > metric.harm:
         return Word.ROLLBACK if metric.critical else Word.HOLD_HARM
-    if metric.equal is not None and metric.lower > metric.equal:
+    if metric.surely_worse or (metric.equal is not None and metric.lower > metric.equal):
         return Word.HOLD_HARM
     if metric.critical and (metric.units < metric.least_units or metric.upper > metric.budget):
         return Word.HOLD_DATA
@@ -109,7 +109,7 @@ def _harmed(evidence: Evidence) -> Verdict | None:
         metric = max(found, key=lambda each: each.lower - each.harm)
         if worst is Word.ROLLBACK:
             return _back(evidence, metric.name, f"for sure {_beyond(metric, metric.harm)}. Fix the top signatures.")
-        limit = metric.harm if metric.lower > metric.harm else metric.equal or 0.0
+        limit = metric.harm if metric.lower > metric.harm else float(metric.ratio)
         text = f"Stay and look: for sure {_beyond(metric, limit)}."
         return Verdict(word=Word.HOLD_HARM, text=text, because=metric.name, words=words)
     if evidence.broken:
@@ -202,13 +202,13 @@ def _missing(metric: Metric) -> int | None:
 
 
 def _beyond(metric: Metric, limit: float) -> str:
-    if not metric.ratio and not limit:
-        return f"new's {metric.name} are over old's, though within the margin so far"
+    if limit == float(metric.ratio):
+        return f"new's {metric.name} is over old's, by how much is not sure yet"
     if metric.ratio:
         return f"new's {metric.name} is more than {limit:g} times old's"
     if metric.worse:
         return f"more than {percent(limit)} of calls {metric.worse}"
-    return f"new's {metric.name} are more than {percent(limit)} over old's"
+    return f"new's {metric.name} is more than {percent(limit)} over old's"
 
 
 def _possible(metric: Metric) -> str:

@@ -11,6 +11,7 @@ that was raised from 10 to 50 % half-way, does not look like an effect.
 
 from comparators.evidence.average import Average
 from comparators.evidence.share import ALPHA
+from comparators.evidence.sign import Leaning
 
 _NEAR = 0.1  # rates of errors, retries and abandoned sessions are under this; bounded all the same if they are not
 
@@ -23,7 +24,7 @@ class Arms:
     Sandboxes are added in the order of their birth (units.py gives it).
     """
 
-    __slots__ = ("_difference", "_shares", "_sums", "counts")
+    __slots__ = ("_difference", "_shares", "_sums", "counts", "leaning")
 
     def __init__(self, shares: tuple[float, float] = (0.1, 0.5)) -> None:
         least, most = shares
@@ -36,6 +37,7 @@ class Arms:
         self._difference = Average(low, high, near=(-_NEAR, _NEAR))
         self._sums = [0.0, 0.0]
         self.counts = [0, 0]  # sandboxes on old, on new
+        self.leaning = Leaning()
 
     def add(self, rate: float, *, on_new: bool, share: float) -> None:
         """Count a sandbox by what the flag *wished* for it; `share` is new's share when it was born.
@@ -50,6 +52,8 @@ class Arms:
         common = min(sum(self._sums) / (sum(self.counts) + 1), _NEAR)
         weight = 1 / share if on_new else -1 / (1 - share)
         self._difference.add(weight * (rate - common))
+        if rate:
+            self.leaning.add(on_new=on_new, share=share)
         self._sums[on_new] += rate
         self.counts[on_new] += 1
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from comparators.evidence.share import ALPHA
 
-# Small for many noisy units, large for few that are alike. A mixture: twelve cost a factor of twelve at most, and less.
+# Large for few units that are alike, small for many that are not. The large ones have more weight: few units are what
+# people wait with.
 _LAMBDAS = tuple(0.9 * 0.6**step for step in range(12))
-_WEIGHT = -math.log(len(_LAMBDAS))
+_WEIGHTS = tuple(-math.log((place + 1) * sum(1 / (k + 1) for k in range(12))) for place in range(12))
+_PRICES = tuple(-math.log1p(-size) - size for size in _LAMBDAS)
 _HALVINGS = 50
 
 
@@ -38,9 +40,11 @@ class _Side:
 
     def log_e(self, mean: float) -> float:
         gain, cost = (self.total - self.units * mean) / self.reach, self.spread / self.reach**2
-        terms = [size * gain + (math.log1p(-size) + size) * cost for size in _LAMBDAS]
+        terms = [
+            weight + size * gain - price * cost for weight, size, price in zip(_WEIGHTS, _LAMBDAS, _PRICES, strict=True)
+        ]
         most = max(terms)
-        return most + _WEIGHT + math.log(sum(math.exp(term - most) for term in terms))
+        return most + math.log(sum(math.exp(term - most) for term in terms))
 
     def lower(self, alpha: float) -> float:
         """The largest mean that is excluded from below; -inf without units."""

@@ -1,5 +1,9 @@
-"""From what was counted to the metrics that a verdict looks at. Margins come from outside: they were set before."""
+"""From what was counted to the metrics that a verdict looks at. Margins come from outside: they were set before.
 
+Where two tests look for harm, each has half of alpha.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 
 from comparators.evidence.arms import Arms
@@ -36,9 +40,10 @@ def errors_of_pairs(parity: Parity, *, margin: float, least_units: int, alpha: f
     """Failures on new less failures on old, of the same calls. McNemar 1947, Howard et al. 2021 (parity.py)."""
     difference = parity.difference
     return Metric(
-        name="errors",
+        name="error rate",
         estimate=difference.estimate,
-        lower=difference.lower(alpha),
+        lower=difference.lower(alpha / 2),
+        surely_worse=parity.sign.log_e >= -math.log(alpha / 2),
         upper=difference.upper(alpha),
         harm=margin,
         budget=margin,
@@ -59,7 +64,8 @@ def rate_of_arms(
     return Metric(
         name=name,
         estimate=arms.estimate,
-        lower=arms.lower(alpha),
+        lower=arms.lower(alpha / 2),
+        surely_worse=arms.leaning.log_e >= -math.log(alpha / 2),
         upper=arms.upper(alpha),
         harm=margin,
         budget=margin,

@@ -11,7 +11,7 @@ from crossfade.evidence import Evidence, Metric, Quality, Word
 from policies.margins import MARGINS, Margins
 from policies.verdicts import verdict, word_of
 
-GOOD = Metric(name="errors", lower=-0.002, upper=0.004, harm=0.01, budget=0.01, units=900, least_units=30)
+GOOD = Metric(name="error rate", lower=-0.002, upper=0.004, harm=0.01, budget=0.01, units=900, least_units=30)
 SLOW = Metric(
     name="p95",
     estimate=1.5,
@@ -37,8 +37,8 @@ def with_(*metrics: Metric) -> Evidence:
 def test_everything_proven_advances_and_says_what_is_proven() -> None:
     found = verdict(EVIDENCE)
 
-    assert (found.word, found.text) == (Word.ADVANCE, "Go to 50 % live: errors at most 0.4 %.")
-    assert found.words == {"errors": Word.ADVANCE}
+    assert (found.word, found.text) == (Word.ADVANCE, "Go to 50 % live: error rate at most 0.4 %.")
+    assert found.words == {"error rate": Word.ADVANCE}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_worst_critical_metric_decides_and_is_named() -> None:
 
     assert (found.word, found.because) == (Word.ROLLBACK, "p95")
     assert "new's p95 is more than 1.3 times old's" in found.text
-    assert found.words == {"errors": Word.ADVANCE, "p95": Word.ROLLBACK, "retries": Word.ADVANCE}
+    assert found.words == {"error rate": Word.ADVANCE, "p95": Word.ROLLBACK, "retries": Word.ADVANCE}
 
 
 def test_a_metric_that_is_not_critical_holds_and_never_rolls_back() -> None:
@@ -92,16 +92,22 @@ def test_certain_but_within_the_margin_is_looked_at() -> None:
     found = verdict(with_(replace(GOOD, lower=0.001, upper=0.006)))
 
     assert found.word is Word.HOLD_HARM
-    assert found.text == "Stay and look: for sure new's errors are over old's, though within the margin so far."
+    assert found.text == "Stay and look: for sure new's error rate is over old's, by how much is not sure yet."
+
+
+def test_worse_by_an_unknown_amount_is_looked_at() -> None:
+    found = verdict(with_(replace(GOOD, surely_worse=True)))
+
+    assert (found.word, found.because) == (Word.HOLD_HARM, "error rate")
 
 
 def test_what_is_not_proven_says_how_many_more_and_how_long() -> None:
     wide = replace(GOOD, lower=-0.02, upper=0.03, more_units=140)
     found = verdict(replace(with_(wide, replace(wide, name="retries", more_units=60)), units_per_day=40.0))
 
-    assert (found.word, found.because, found.more_units, found.more_days) == (Word.HOLD_DATA, "errors", 140, 3.5)
+    assert (found.word, found.because, found.more_units, found.more_days) == (Word.HOLD_DATA, "error rate", 140, 3.5)
     assert found.text == (
-        "Wait for about 140 more sandboxes (3.5 days): errors may still be 3 % over old's; 50 % needs 1 % or less."
+        "Wait for about 140 more sandboxes (3.5 days): error rate may still be 3 % over old's; 50 % needs 1 % or less."
     )
 
 

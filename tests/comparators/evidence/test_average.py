@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from comparators.evidence.arms import Arms
 from comparators.evidence.average import Average
 from comparators.evidence.parity import Parity, parity
-from comparators.evidence.sign import Sign
+from comparators.evidence.sign import Leaning, Sign
 
 values = st.lists(st.floats(-1, 1), max_size=60)
 
@@ -99,6 +99,29 @@ def test_a_fair_sign_is_worth_one_on_average(count: int) -> None:
         chance * math.exp(Sign(losses=losses, wins=count - losses).log_e) for losses, chance in enumerate(chances)
     )
     assert expected == pytest.approx(1)
+
+
+@given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=6))
+def test_failing_sandboxes_that_do_not_lean_are_worth_one_on_average(shares: list[float]) -> None:
+    expected = 0.0
+    for sides in product((False, True), repeat=len(shares)):
+        leaning, chance = Leaning(), 1.0
+        for side, share in zip(sides, shares, strict=True):
+            chance *= share if side else 1 - share
+            leaning.add(on_new=side, share=share)
+        expected += chance * math.exp(leaning.log_e)
+
+    assert expected == pytest.approx(1)
+
+
+def test_failing_sandboxes_that_lean_to_new_are_evidence_and_to_old_none() -> None:
+    new, old = Arms((0.1, 0.1)), Arms((0.1, 0.1))
+    for _ in range(10):
+        new.add(0.05, on_new=True, share=0.1)
+        old.add(0.05, on_new=False, share=0.1)
+
+    assert (new.leaning.on_new, old.leaning.on_old) == (10, 10)
+    assert new.leaning.log_e > math.log(20) > 0 > old.leaning.log_e
 
 
 def test_failures_that_both_share_cancel() -> None:

@@ -44,6 +44,18 @@ def test_pairs_that_agree_prove_parity() -> None:
     assert metric.lower < 0 < metric.upper <= metric.budget
 
 
+def test_a_rare_harm_shows_before_its_size_does() -> None:
+    parity, arms = Parity(), Arms((0.5, 0.5))
+    for number in range(200):
+        parity.add(0.05 if number % 10 == 0 else 0.0)
+        arms.add(0.05 if number % 10 == 0 else 0.0, on_new=number % 2 == 0, share=0.5)
+
+    found = errors_of_pairs(parity, margin=0.01, least_units=30)
+    unpaired = rate_of_arms("error rate", arms, margin=0.01, least_units=30)
+    assert (found.surely_worse, found.lower < 0) == (True, True)
+    assert (unpaired.surely_worse, unpaired.lower < 0) == (True, True)
+
+
 def test_the_smaller_arm_has_to_have_enough() -> None:
     arms = Arms((0.1, 0.1))
     for number in range(100):
