@@ -262,7 +262,7 @@ def _wire(
     keeper = Keeper(registry, sides, settler, lanes, settings.mirror.settle_seconds)
     births = Births(registry, sides, settler)
     decider = Decider(flags, settings.flags.seed)
-    forward = Forward(upstream, old, instance=secrets.token_hex(8))
+    forward = Forward(upstream, old, instance=secrets.token_hex(8), repairs=settings.repairs)
     keys = Keys(upstream, old)
     translation = Translation(settings.listen.public_url, _call_header if settings.telemetry.call_header else _nothing)
     answers = Answers(

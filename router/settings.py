@@ -96,6 +96,15 @@ class PreviewSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repairs:
+    """What old SDKs and daemons do to each other, put right in relayed calls too; translated ones always have it."""
+
+    exec_environment: bool = False  # SDKs before 0.167 pass variables in a form that daemons since 0.156 cut
+    terminal_in_one: bool = False  # SDKs since 0.197 make and open a terminal in one handshake, older daemons in two
+    error_text: bool = False  # SDKs before 0.163 show an error's text, daemons since 0.148 often send none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
     """Where twins, flags, records and rollups are kept, and for how long."""
 
@@ -126,6 +135,7 @@ class Settings:
     mirror: Mirror = field(default_factory=Mirror)
     tools: Mapping[str, ToolSettings] = field(default_factory=dict)
     preview: PreviewSettings = field(default_factory=PreviewSettings)
+    repairs: Repairs = field(default_factory=Repairs)
     store: Store = field(default_factory=Store)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     file: str = ""
@@ -144,6 +154,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "flags": ("flags", FlagSettings),
         "mirror": ("mirror", Mirror),
         "preview": ("preview", PreviewSettings),
+        "front.repairs": ("repairs", Repairs),
         "store": ("store", Store),
         "telemetry": ("telemetry", TelemetrySettings),
     }
@@ -191,9 +202,10 @@ class _Reader:
 
     def settings(self, tree: Mapping[str, Any]) -> Settings:
         origins = tree.get("origins", {})
-        known = {"listen", "origins", "flags", "mirror", "tools", "preview", "store", "telemetry"}
+        known = {"listen", "origins", "flags", "mirror", "tools", "preview", "front", "store", "telemetry"}
         self._refuse_unknown(tree, known, "")
         self._refuse_unknown(origins, {"old", "new"}, "origins")
+        self._refuse_unknown(tree.get("front", {}), {"repairs"}, "front")
         values: dict[str, Any] = {"file": self.name}
         for section, (attribute, kind) in SECTIONS.items():
             table: Any = tree

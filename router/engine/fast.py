@@ -92,6 +92,7 @@ class Fast:
             or route.websocket
             or not route.sandbox
             or OPERATIONS[route.operation].stream
+            or self._repaired(route)
         ):
             route = None
         routes = self._routes.setdefault(method, {}) if len(method) < 8 else {}
@@ -99,6 +100,11 @@ class Fast:
             routes.clear()
         routes[path] = route
         return route
+
+    def _repaired(self, route: Route) -> bool:
+        """Whether something may have to be put right in such a call, which needs its body or its answer."""
+        repairs = self.engine.forward.repairs
+        return repairs.error_text or (repairs.exec_environment and route.operation == "process.exec")
 
     def _target(self, path: bytes, sandbox: str) -> Target | None:
         """Where old serves this path; None while that has to be asked for."""

@@ -1,12 +1,15 @@
 """Forwarding to the old origin: the client's request as it is, its answer streamed or held whole."""
 
-from collections.abc import AsyncIterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass, field
 
 from crossfade.stage import Origin
 from crossfade.upstream import Headers, Purpose, Upstream, UpstreamRequest, UpstreamResponse
 from router.engine.call import Call
 from router.engine.old import OldAddresses
+from router.front.daytona import repairs
+from router.front.daytona.dialect import dialect_of
+from router.settings import Repairs
 from router.wire import headers as rules
 
 _MARK = b"X-Crossfade-Purpose"
@@ -28,6 +31,7 @@ class Forward:
     upstream: Upstream
     old: OldAddresses
     instance: str  # our name in the loop guard
+    repairs: Repairs = field(default_factory=Repairs)
 
     async def send(
         self,
@@ -42,11 +46,14 @@ class Forward:
         if call.query:
             target += "?" + call.query.decode("latin-1")
         chunked = b"transfer-encoding" in call.fields
-        headers = rules.to_origin(call.headers, drop=(b"accept-encoding",) if plain else (), chunked=chunked)
+        drop = (b"accept-encoding",) if plain else ()
+        if self.repairs.exec_environment and call.operation == "process.exec" and isinstance(body, bytes):
+            body, drop = repairs.exec_environment(body), (*drop, b"content-length")
+        headers = rules.to_origin(call.headers, drop=drop, chunked=chunked)
         headers.append((rules.LOOP_GUARD, self.instance.encode()))
         if purpose is not Purpose.ANSWER:
             headers.append((_MARK, purpose.value.encode()))
-        return await self.upstream.send(
+        response = await self.upstream.send(
             UpstreamRequest(
                 origin=Origin.OLD,
                 purpose=purpose,
@@ -57,6 +64,16 @@ class Forward:
                 body=body,
             )
         )
+        return self._told(call, response) if self.repairs.error_text and response.status >= 400 else response
+
+    def _told(self, call: Call, response: UpstreamResponse) -> UpstreamResponse:
+        """An error that says something: its body is made where it came without one."""
+        if call.method == "HEAD" or not any(
+            name.lower() == b"content-length" and value == b"0" for name, value in response.headers
+        ):
+            return response
+        text = repairs.error_text(response.status, dialect_of(call.fields), path=call.path, method=call.method)
+        return _WithBody(response, text) if text else response
 
     async def fetch(
         self,
@@ -69,6 +86,28 @@ class Forward:
         """The call on old, its answer held whole. Raises UpstreamFailed, also past `limit` bytes."""
         response = await self.send(call, body, purpose=purpose, plain=True)
         return Answer(status=response.status, headers=response.headers, body=await response.read(limit))
+
+
+class _WithBody:
+    """An answer that came without a body, with one."""
+
+    def __init__(self, response: UpstreamResponse, body: bytes) -> None:
+        self._response, self._body = response, body
+        self.status, self.reason = response.status, response.reason
+        kept = [each for each in response.headers if each[0].lower() not in (b"content-length", b"content-type")]
+        kept += [(b"Content-Type", b"application/json; charset=utf-8"), (b"Content-Length", b"%d" % len(body))]
+        self.headers: Headers = kept
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for _ in self._response.chunks():
+            pass  # to its end, so that the connection can be used again
+        yield self._body
+
+    async def read(self, limit: int) -> bytes:
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def close(self) -> None:
+        await self._response.close()
 
 
 def has_body(call: Call) -> bool:

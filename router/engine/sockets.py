@@ -1,8 +1,8 @@
 """Websocket calls: bridged to old message by message, or translated where new answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from crossfade.operation import OPERATIONS
+from crossfade.operation import OPERATIONS, Operation
 from crossfade.stage import Origin
 from crossfade.upstream import (
     Headers,
@@ -13,6 +13,7 @@ from crossfade.upstream import (
     UpstreamRequest,
     UpstreamSocket,
 )
+from router.backends.daytona.encode import encode
 from router.engine import translate
 from router.engine.call import Call
 from router.engine.classify import classify
@@ -25,6 +26,8 @@ from router.twins.state import Twin
 from router.wire import headers as rules
 from router.wire.asgi import Message, Receive, Scope, Send
 from router.wire.bridge import HANDSHAKE, Passed, bridge
+
+_ANSWER_LIMIT = 1_048_576
 
 
 @dataclass(slots=True, eq=False)
@@ -131,7 +134,29 @@ class Sockets:
             target=target,
             headers=[*rules.to_origin(call.headers, drop=HANDSHAKE), (rules.LOOP_GUARD, self._instance)],
         )
-        return await self.upstream.websocket(request, scope.get("subprotocols") or ())
+        try:
+            return await self.upstream.websocket(request, scope.get("subprotocols") or ())
+        except UpstreamRefused as refused:
+            in_one = call.route is not None and call.route.kind == "pty_create_connect" and call.operations
+            if refused.status != 404 or not in_one or not self.twincalls.answers.forward.repairs.terminal_in_one:
+                raise
+            return await self._in_two(call, request)
+
+    async def _in_two(self, call: Call, asked: UpstreamRequest) -> UpstreamSocket:
+        """A terminal made first and then connected to, on a daemon that cannot do both in one handshake."""
+        created, connected = (
+            encode(Operation(name=name, arguments=call.operations[0].arguments))
+            for name in ("pty.create", "pty.connect")
+        )
+        root = asked.target.partition("?")[0].removesuffix("/process/pty/create-connect")
+        headers = [*asked.headers, (b"Content-Type", b"application/json")]
+        response = await self.upstream.send(
+            replace(asked, method="POST", target=root + created.path, headers=headers, body=created.content)
+        )
+        body = await response.read(_ANSWER_LIMIT)
+        if response.status >= 300:
+            raise UpstreamRefused(response.status, response.headers, body)
+        return await self.upstream.websocket(replace(asked, target=root + connected.path))
 
 
 async def _refuse(call: Call, send: Send, status: int, body: bytes, code: str = "websocket refused") -> None:

@@ -126,14 +126,21 @@ def _exec(arguments: Arguments, _sandbox: str) -> Wire:
     command, env = str(arguments["command"]), dict(arguments.get("env") or {})
     body: dict[str, Any] = {"command": command}
     if arguments.get("shell") == "sh":
-        # The form every daemon understands, old ones without a shell of their own included. The environment is set
-        # inside: daemons before 0.167 know no envs, and those since 0.156 would expand the SDK's own wrapper.
-        exports = "".join(f"export {name}={shlex.quote(value)}; " for name, value in env.items())
-        script = base64.b64encode((exports + command).encode()).decode()
-        body["command"] = f"sh -c \"echo '{script}' | base64 -d | sh\""
+        body["command"] = in_plain_sh(command, env)
     elif env:
         body["envs"] = env
     return Wire(method="POST", path="/process/execute", body=body | _limits(arguments))
+
+
+def in_plain_sh(command: str, env: Mapping[str, str]) -> str:
+    """A command in the form every daemon understands, old ones without a shell of their own included.
+
+    The environment is set inside: daemons before 0.167 know no envs, and those since 0.156 would expand the SDK's own
+    wrapper.
+    """
+    exports = "".join(f"export {name}={shlex.quote(value)}; " for name, value in env.items())
+    script = base64.b64encode((exports + command).encode()).decode()
+    return f"sh -c \"echo '{script}' | base64 -d | sh\""
 
 
 def _code(arguments: Arguments, _sandbox: str) -> Wire:
