@@ -21,6 +21,7 @@ from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream
+from policies.commands.commands import Commands
 from router.admin.app import admin_app
 from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
@@ -32,6 +33,7 @@ from router.compare.worker import CompareWorker
 from router.engine import masking
 from router.engine.answers import Answers
 from router.engine.call import Call, new_id
+from router.engine.commands import rules_of
 from router.engine.decide import Decider
 from router.engine.engine import Engine
 from router.engine.fast import Fast, refusal
@@ -270,7 +272,7 @@ def _wire(
     )
     twincalls = TwinCalls(
         settings=settings, answers=answers, registry=registry, sides=sides, keeper=keeper, lanes=lanes,
-        decider=decider, clock=clock,
+        decider=decider, clock=clock, commands=Commands(rules_of(settings.mirror)),
     )  # fmt: skip
     only_new = OnlyNew(registry, sides, keeper, keys, settings.listen.public_url)
     eligible = frozenset(settings.mirror.eligible_orgs)

@@ -12,11 +12,13 @@ from crossfade.operation import Effect, Operation
 from crossfade.ports import Clock
 from crossfade.stage import STAGES, Origin
 from policies import stages
+from policies.commands.commands import Commands
 from router import tasks
 from router.engine import masking, translate
 from router.engine.answers import Answers
 from router.engine.call import Call
 from router.engine.classify import classify
+from router.engine.commands import not_local, only_reads
 from router.engine.decide import Decider, Wishes
 from router.engine.ending import Ending
 from router.engine.forward import body_size, has_body
@@ -49,6 +51,7 @@ class TwinCalls:
     lanes: Lanes
     decider: Decider
     clock: Clock
+    commands: Commands
 
     async def answer(self, call: Call, twin: Twin, send: Send, done: Done) -> bool:
         """Answer the client. True: evidence is under way and will call `done`."""
@@ -177,14 +180,15 @@ class TwinCalls:
         assert kind is not None and call.decision is not None
         wishes, tool = self.noted(call, twin), call.decision.tool
         stage = wishes.stage(tool)
-        mutates = kind.effect is not Effect.READ
+        reads = kind.effect is Effect.READ or only_reads(self.commands, call.operations)
+        mutates = not reads
         known = bool(call.operations)
         paths = _paths(call.operations, self.settings.new.work_dir)
         # The follower holds the roots only; elsewhere nothing is known equal, so the seat answers.
         bounded = kind.bounded and known and all(inside(path, self.settings.mirror.roots) for path in paths)
         if not bounded and not kind.bounded:
             paths = frozenset()
-        if kind.name.startswith("fs.") and not paths:
+        if (kind.name.startswith("fs.") or (reads and kind.effect is Effect.EXECUTE)) and not paths:
             paths = _WHOLE_TREE
         return Ask(
             wish=stages.asked(tool, stage, self._situation(twin), bounded=bounded),
@@ -280,6 +284,7 @@ class TwinCalls:
             answered_by=Origin(call.answering),
             call=go.call,
             mirror_execute=self.settings.tool(decision.tool).mirror_execute,
+            not_local=not_local(self.commands, call.operations, call.answers),
             done=partial(done, call),
             call_id=call.id,
             answer_bytes=call.bytes_out,

@@ -20,8 +20,8 @@ def why_not(twin: Twin, lane: Lane, evidence: Evidence, *, active: bool, now: fl
     if evidence.answered_by is not twin.seat or active:
         return _why_not_active(twin, evidence, now)
     effect = first.kind.effect
-    if effect is Effect.EXECUTE and evidence.mirror_execute is not MirrorExecute.ALWAYS:
-        return f"execute not repeated (mirror_execute = {evidence.mirror_execute})"
+    if effect is Effect.EXECUTE and (reason := _why_not_execute(evidence)):
+        return reason
     if reason := lane.handles.why_not(first):
         return reason
     makes_or_ends_handle = first.name in LIFE
@@ -30,6 +30,16 @@ def why_not(twin: Twin, lane: Lane, evidence: Evidence, *, active: bool, now: fl
     if effect is Effect.EXECUTE and not lane.processes_equal and not makes_or_ends_handle:
         return "a process that runs on the seat was not started on the follower"
     return ""
+
+
+def _why_not_execute(evidence: Evidence) -> str:
+    match evidence.mirror_execute:
+        case MirrorExecute.NEVER:
+            return "execute not repeated (mirror_execute = never)"
+        case MirrorExecute.LOCAL if evidence.not_local:
+            return f"execute not repeated (mirror_execute = local): {evidence.not_local}"
+        case MirrorExecute.LOCAL | MirrorExecute.ALWAYS:
+            return ""
 
 
 def _why_not_active(twin: Twin, evidence: Evidence, now: float) -> str:

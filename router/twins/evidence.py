@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from crossfade.comparison import Comparison
 from crossfade.decision import MirrorExecute
-from crossfade.operation import Operation
+from crossfade.operation import Effect, Operation
 from crossfade.outcome import Outcome
 from crossfade.stage import Origin
 from router.twins.state import OpenCall
 
 _SMALL = 65_536
 _TIMES = 4
+_LEAST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,14 @@ class Evidence:
     mirror_execute: MirrorExecute
     done: Callable[[Verdict], None]
     call_id: str = ""
+    not_local: str = ""  # why it is not repeated where only local executes are
     answer_bytes: int = 0  # of the client's answer
+
+    def patience(self, most: float) -> float:
+        """How long a repetition may take, in seconds. A local one was short, so one that hangs is soon over (P4)."""
+        if self.mirror_execute is not MirrorExecute.LOCAL or self.operations[0].kind.effect is not Effect.EXECUTE:
+            return most
+        return min(most, max(_LEAST_SECONDS, 3 * sum(answer.seconds for answer in self.answers)))
 
     @property
     def limit(self) -> int:

@@ -363,7 +363,8 @@ class Lanes:
         for operation in evidence.operations:
             sent = lane.handles.there(operation)
             lane.sent = True
-            outcome = await self.sides.perform(twin, there, sent, Purpose.MIRROR, seconds=self.call_seconds)
+            seconds = evidence.patience(self.call_seconds)
+            outcome = await self.sides.perform(twin, there, sent, Purpose.MIRROR, seconds=seconds)
             if outcome.fate is Fate.UNKNOWN and evidence.call.mutates:
                 self.sides.lost(twin, operation)
             try:

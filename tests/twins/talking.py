@@ -13,12 +13,17 @@ from crossfade.outcome import Outcome
 from crossfade.results import FileInfo, SessionExec
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
+from policies.commands.commands import Commands
+from policies.commands.rules import built_in
 from router.compare.capture import captured
+from router.engine.commands import not_local
 from router.twins.admit import Ask, Go, admit, finish
 from router.twins.evidence import Evidence, Verdict
 from router.twins.lanes import Lanes
 from router.twins.state import Twin
 from tests.twins.stand import PATIENCE, Stand
+
+COMMANDS = Commands(built_in())
 
 
 async def compare(operation: Operation, one: Outcome, other: Outcome, _answered_by: Origin) -> Comparison:
@@ -108,6 +113,7 @@ class Talk:
                 answered_by=said.go.side,
                 call=said.go.call,
                 mirror_execute=self.mirror_execute,
+                not_local=not_local(COMMANDS, said.operations, said.answers),
                 done=said.done,
             ),
         )
