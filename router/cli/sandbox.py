@@ -97,8 +97,8 @@ async def _serve(
             log_level="warning",
             ws="websockets-sansio",
             server_header=False,
-            # Longer than a router's pool keeps a connection (PoolSettings.idle_seconds), as at providers' own edges: or a
-            # write could meet a closing one.
+            # Longer than a router's pool keeps a connection (PoolSettings.idle_seconds), as at providers' own edges:
+            # else a write could meet a closing one.
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
