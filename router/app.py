@@ -47,6 +47,7 @@ from router.engine.sockets import Sockets
 from router.engine.translate import Translation
 from router.engine.twincall import TwinCalls
 from router.flags.embedded import EmbeddedFlags
+from router.flags.source import flag_source
 from router.listeners import announce, listener, started
 from router.preview.app import Preview
 from router.preview.build import Parts, previews
@@ -185,10 +186,11 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         http = await stack.enter_async_context(Http1Upstream(count=count, pools=pools))
         upstream = TimedUpstream(http, telemetry.timed)
         worker = await stack.enter_async_context(CompareWorker())
-        flags = EmbeddedFlags(SqlFlagRows(database), _fallback_file(settings))
-        await asyncio.to_thread(flags.start)
-        stack.push_async_callback(asyncio.to_thread, flags.close)
-        app = _wire(settings, database, records, rows, telemetry, upstream, worker, flags, pools, count)
+        source = flag_source(settings.flags, SqlFlagRows(database), _fallback_file(settings))
+        await asyncio.to_thread(source.start)
+        stack.push_async_callback(asyncio.to_thread, source.close)
+        app = _wire(settings, database, records, rows, telemetry, upstream, worker, source.flags, pools, count)
+        app.engine.observe = source.observing(telemetry.observe)
         await app.registry.load()
         app.reconciler.restore()
         app.reconciler.flags_changed()  # they may have, while nobody was here

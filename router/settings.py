@@ -57,6 +57,12 @@ class FlagSettings:
     """Where stages come from."""
 
     source: str = "embedded"
+    sdk_key: str = field(default="", repr=False)  # of the LaunchDarkly environment; a server-side SDK key
+    stream_url: str = ""  # where a relay proxy is used instead of LaunchDarkly itself
+    base_url: str = ""
+    events_url: str = ""
+    send_events: bool = True  # to LaunchDarkly: which stages were served, and how both sides did
+    events_sample: float = 0.05  # share of compared calls that become a migration event
     seed: int = 20_260_101  # shared by all tools, so that tools of one sandbox move together
 
 
@@ -162,7 +168,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
 _CHOICES = {
     ("origins.old", "kind"): ("daytona",),
     ("origins.new", "kind"): ("e2b",),
-    ("flags", "source"): ("embedded",),
+    ("flags", "source"): ("embedded", "launchdarkly"),
     ("preview", "scheme"): ("https", "http"),
 }
 # Texts that have a shape: the pattern, and what to write.
@@ -218,6 +224,9 @@ class _Reader:
             raise self._error(
                 "origins.old", "url", "is missing; set it to the address of your Daytona API, ending in /api"
             )
+        if settings.flags.source == "launchdarkly" and not settings.flags.sdk_key:
+            key = 'is missing; give the environment\'s server-side SDK key, such as { env = "LAUNCHDARKLY_SDK_KEY" }'
+            raise self._error("flags", "sdk_key", key)
         return settings
 
     def _tools(self, table: Mapping[str, Any]) -> dict[str, ToolSettings]:
@@ -264,7 +273,7 @@ class _Reader:
             raise self._error(section, key, f"must be a finite number, not {value!r:.40}")
         if value < 0:
             raise self._error(section, key, f"must not be negative, but is {value!r}")
-        if key == "sample" and value > 1:
+        if key in ("sample", "events_sample") and value > 1:
             raise self._error(section, key, f"is a share from 0 to 1, not {value!r}; write 0.1 for 10 %")
 
     def _url(self, section: str, key: str, value: str) -> None:
@@ -338,6 +347,11 @@ _URLS: Mapping[str, Mapping[str, str]] = {
     "listen": {"public_url": "https://sandboxes.example.org"},
     "origins.old": {"url": "https://app.daytona.io/api"},
     "origins.new": {"url": "https://api.e2b.app", "sandbox_url": "http://127.0.0.1:3000"},
+    "flags": {
+        "stream_url": "https://relay.example.org",
+        "base_url": "https://relay.example.org",
+        "events_url": "https://relay.example.org",
+    },
     "telemetry": {"otlp_endpoint": "http://collector:4318"},
 }
 _MOST = 2**63 - 1  # what TOML itself says a number may be; more overflows where it is counted with

@@ -134,6 +134,11 @@ def _rows(config: str | None, *, create: bool) -> Iterator[tuple["SqlFlagRows", 
     from router.store.flags import open_flag_rows
 
     settings = load(config)
+    if settings.flags.source == "launchdarkly":
+        raise SettingsError(
+            "flags.source is launchdarkly: flags are looked at and changed in LaunchDarkly's dashboard; "
+            'to keep them here, set flags.source = "embedded"'
+        )
     rows = open_flag_rows(settings.store.url, create=create)
     try:
         yield rows, settings.flags.seed

@@ -97,6 +97,9 @@ async def _serve(
             log_level="warning",
             ws="websockets-sansio",
             server_header=False,
+            # Longer than a router's pool keeps a connection (PoolSettings.idle_seconds), as at providers' own edges:
+            # else a write could meet a closing one.
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
     )

@@ -1,14 +1,16 @@
-"""The embedded flag source: our store's flags, evaluated by LaunchDarkly's own SDK, with no account and no network."""
+"""Flags followed and evaluated: rows of flag JSON, from our store or a LaunchDarkly account, in LaunchDarkly's own SDK.
+
+The SDK evaluates in this process, from memory; no account and no network are needed for that.
+"""
 
 import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldclient import Context
 from ldclient.client import LDClient
 from ldclient.config import Config
 from ldclient.interfaces import DataSourceState, UpdateProcessor
@@ -19,6 +21,7 @@ from crossfade.errors import SettingsError
 from crossfade.ports import FlagRows, Listener
 from crossfade.stage import TOOLS, Stage
 from router.flags import schema
+from router.flags.sdk import context, decodable, why_not
 
 log = logging.getLogger("crossfade.flags")
 _CLOSE_SECONDS = 2.0
@@ -32,16 +35,32 @@ _UNSET: Flags = {
 
 
 class EmbeddedFlags:
-    """Stages from the store, followed within a second.
+    """Stages from rows of flags, followed within a second.
 
     A flag that cannot be read keeps its last good form; a source that was never seen leaves its stages unknown (None),
     and the caller then keeps to its pins.
     """
 
     def __init__(
-        self, rows: FlagRows, fallback_file: Path, *, poll_seconds: float = 0.25, start_seconds: float = 5.0
+        self,
+        rows: FlagRows,
+        fallback_file: Path,
+        *,
+        poll_seconds: float = 0.25,
+        start_seconds: float = 5.0,
+        segments: Callable[[], Flags] = dict,
+        keep_missing: bool = False,
     ) -> None:
+        """`segments`: those that rules of flags name. `keep_missing`: a flag that is no longer there stays as it was.
+
+        In our own store a flag that is not there was never set. In an account anybody may archive it, or give us the
+        key of another environment: that must not send every sandbox home.
+        """
         self._rows = rows
+        self._segments_now = segments
+        self._keep_missing = keep_missing
+        self._beside: Flags = {}  # flags that ours have as prerequisites
+        self._segments: Flags = {}
         self._file = fallback_file
         self._poll_seconds = poll_seconds
         self._start_seconds = start_seconds  # how long a store may hang before the last good flags are taken
@@ -107,13 +126,10 @@ class EmbeddedFlags:
             return None
         if not subject.routing_key:
             return FlagValue(stage=Stage.OFF, version=int(flag["version"]), reason="no routing key")
-        detail = self._client.variation_detail(key, _context(subject), _UNKNOWN)
+        detail = self._client.variation_detail(key, context(subject), _UNKNOWN)
         if detail.value not in schema.VARIATIONS:
             return None
-        kind = str((detail.reason or {}).get("kind", "")).lower()
-        if kind == "prerequisite_failed":
-            kind = f"killed by {schema.KILL}"
-        return FlagValue(stage=Stage(detail.value), version=int(flag["version"]), reason=kind)
+        return FlagValue(stage=Stage(detail.value), version=int(flag["version"]), reason=_said(detail.reason or {}))
 
     # Following the store...
 
@@ -142,7 +158,7 @@ class EmbeddedFlags:
         good: dict[str, Mapping[str, Any]] = {}
         for key, unset in _UNSET.items():
             if key not in flags:
-                good[key] = unset
+                good[key] = self._good.get(key, unset) if self._keep_missing else unset
                 continue
             try:
                 good[key] = _meant(key, flags[key])
@@ -153,13 +169,15 @@ class EmbeddedFlags:
                 elif key == schema.KILL:
                     good[key] = unset  # a kill that was never readable kills nothing
         self._good = good
+        self._beside = _beside(good, flags)
+        self._segments = decodable(SEGMENTS, self._segments_now())
         self._publish()
 
     def _publish(self) -> None:
         assert self._source is not None
-        kill = self._good.get(schema.KILL, _UNSET[schema.KILL])
-        tools = {key: schema.under_kill(flag) for key, flag in self._good.items() if key != schema.KILL}
-        self._source.publish({schema.KILL: kill, **tools})
+        kill = schema.as_switch(self._good.get(schema.KILL, _UNSET[schema.KILL]))
+        tools = {key: schema.under_kill(flag, kill) for key, flag in self._good.items() if key != schema.KILL}
+        self._source.publish({**self._beside, schema.KILL: kill, **tools}, self._segments)
         self._known = True
         self._version += 1
         for listener in self._listeners:
@@ -173,15 +191,19 @@ class EmbeddedFlags:
     def _keep(self) -> None:
         spare = self._file.with_suffix(".new")
         try:
-            spare.write_text(json.dumps({"schema": "crossfade.flags/1", "flags": self._good}), encoding="utf-8")
+            kept = {"flags": self._good, "beside": self._beside, "segments": self._segments}
+            spare.write_text(json.dumps({"schema": "crossfade.flags/1", **kept}), encoding="utf-8")
             spare.replace(self._file)
         except OSError as error:
             log.warning("last good flags not kept", extra={"reason": str(error)})
 
     def _kept(self) -> dict[str, Mapping[str, Any]]:
         try:
-            kept = json.loads(self._file.read_text(encoding="utf-8"))["flags"]
-            return {key: _meant(key, flag) for key, flag in kept.items()}
+            kept = json.loads(self._file.read_text(encoding="utf-8"))
+            good = {key: _meant(key, flag) for key, flag in kept["flags"].items()}
+            self._beside = decodable(FEATURES, kept.get("beside") or {})
+            self._segments = decodable(SEGMENTS, kept.get("segments") or {})
+            return good
         except FileNotFoundError:
             return {}  # the first start
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
@@ -192,17 +214,37 @@ class EmbeddedFlags:
 def _meant(key: str, flag: object) -> Mapping[str, Any]:
     """The flag, if it is one that the SDK can evaluate for everybody. Raises SettingsError."""
     if key == schema.KILL:
-        schema.killed(flag)
+        schema.as_switch(flag)
     else:
         schema.check(flag)
     assert isinstance(flag, Mapping)
     if flag["key"] != key:
         raise SettingsError(f"flag '{key}' says that it is '{flag['key']}'")
-    try:
-        FEATURES.decode(dict(flag))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SettingsError(f"flag '{key}' cannot be evaluated: {error}; set it anew") from None
+    if (error := why_not(FEATURES, flag)) is not None:
+        raise SettingsError(f"flag '{key}' cannot be evaluated: {error}; set it anew")
     return dict(flag)
+
+
+def _beside(good: Flags, flags: Flags) -> Flags:
+    """The flags that these have as prerequisites, and those that they have."""
+    found: dict[str, Mapping[str, Any]] = {}
+    waiting = list(good.values())
+    while waiting:
+        for each in waiting.pop().get("prerequisites") or ():
+            key = str(each.get("key"))
+            if key in flags and key not in good and key not in found:
+                found[key] = flags[key]
+                waiting.append(flags[key])
+    return decodable(FEATURES, found)
+
+
+def _said(reason: Mapping[str, Any]) -> str:
+    """Why the SDK came to a value, in a word or two."""
+    kind = str(reason.get("kind", "")).lower()
+    if kind != "prerequisite_failed":
+        return kind
+    key = reason.get("prerequisiteKey")
+    return f"killed by {schema.KILL}" if key == schema.KILL else f"prerequisite {key} is not met"
 
 
 class _Source(UpdateProcessor):
@@ -223,20 +265,12 @@ class _Source(UpdateProcessor):
     def initialized(self) -> bool:
         return True
 
-    def publish(self, flags: Flags) -> None:
+    def publish(self, flags: Flags, segments: Flags) -> None:
         """Replace everything: the SDK's store would keep a flag whose version went back."""
         assert self._sink is not None  # set by the SDK before it makes its update processor
-        self._sink.init({FEATURES: {key: dict(flag) for key, flag in flags.items()}, SEGMENTS: {}})
+        plain = {key: dict(flag) for key, flag in flags.items()}
+        self._sink.init({FEATURES: plain, SEGMENTS: {key: dict(each) for key, each in segments.items()}})
         self._sink.update_status(DataSourceState.VALID, None)
-
-
-def _context(subject: Subject) -> Context:
-    sandbox = Context.builder(subject.routing_key).kind("sandbox").set("bucket", subject.bucket)
-    if subject.account:
-        sandbox.set("account", subject.account)
-    if not subject.organization:
-        return sandbox.build()
-    return Context.create_multi(sandbox.build(), Context.create(subject.organization, "org"))
 
 
 if TYPE_CHECKING:

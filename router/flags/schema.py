@@ -102,9 +102,44 @@ def killed(flag: object) -> bool:
     raise SettingsError(f"flag '{KILL}' is not plainly on or off for everybody; set it anew")
 
 
-def under_kill(flag: Mapping[str, Any]) -> Flag:
-    """A tool's flag that serves off unless the kill flag, which must be published beside it, is off."""
-    return {**flag, "prerequisites": [{"key": KILL, "variation": 0}, *(flag.get("prerequisites") or ())]}
+def as_switch(flag: object) -> Flag:
+    """A kill flag as a prerequisite can ask for it: always on, serving what it serves. Raises SettingsError.
+
+    An account's flag may be switched off to mean "not killed"; for the SDK a prerequisite that is off is never met,
+    which would kill every tool. Its order of true and false, its rules and its targets are the account's own.
+    """
+    try:
+        killed(flag)
+    except SettingsError:
+        _check_switch(flag)
+    assert isinstance(flag, Mapping)
+    if flag["on"]:
+        return dict(flag)
+    nothing: Flag = {"rules": [], "targets": [], "contextTargets": [], "prerequisites": []}
+    return {**flag, **nothing, "on": True, "fallthrough": {"variation": flag["offVariation"]}}
+
+
+def _check_switch(flag: object) -> None:
+    wrong = SettingsError(f"flag '{KILL}' is no switch between true and false; set it anew")
+    if not isinstance(flag, Mapping) or flag.get("key") != KILL or not _whole(flag.get("version")):
+        raise wrong
+    variations = flag.get("variations")
+    if not isinstance(variations, list) or variations not in ([False, True], [True, False]):
+        raise wrong
+    if not all(isinstance(each, bool) for each in variations) or not isinstance(flag.get("on"), bool):
+        raise wrong
+    try:
+        indexes = list(_indexes(flag))
+    except (KeyError, TypeError, AttributeError):
+        raise wrong from None
+    if not all(_whole(each) and 0 <= each <= 1 for each in indexes):
+        raise wrong
+
+
+def under_kill(flag: Mapping[str, Any], switch: Mapping[str, Any]) -> Flag:
+    """A tool's flag that serves off unless the kill flag, which must be published beside it, serves false."""
+    spared = {"key": KILL, "variation": switch["variations"].index(False)}
+    return {**flag, "prerequisites": [spared, *(flag.get("prerequisites") or ())]}
 
 
 def _targets(targets: Mapping[str, Stage]) -> list[Flag]:

@@ -252,3 +252,17 @@ def test_nobody_to_ask_changes_nothing_and_says_so(shell: Shell) -> None:
 
 def test_errors_of_ours_have_the_codes_they_promise() -> None:
     assert (SettingsError.exit_code, Unreachable.exit_code, Conflict.exit_code) == (2, 3, 5)
+
+
+def test_flags_of_an_account_are_not_the_store_s(tmp_path: Path) -> None:
+    config = tmp_path / "crossfade.toml"
+    account = '[flags]\nsource = "launchdarkly"\nsdk_key = "sdk-secret"\n'
+    config.write_text(SETTINGS.format(path=tmp_path / "state.db") + account)
+    done = subprocess.run(
+        [*CLI, "list", "--config", str(config)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 2
+    assert "LaunchDarkly's dashboard" in done.stderr
+    assert "sdk-secret" not in done.stdout + done.stderr
+    assert not (tmp_path / "state.db").exists()

@@ -148,7 +148,9 @@ async def test_the_usual_tools_work(sandbox: LocalSandbox) -> None:
 
 
 async def test_a_terminal_controls_its_session_and_resizes(sandbox: LocalSandbox) -> None:
-    process = await sandbox.spawn(["bash", "--norc", "-i"], cwd=None, env={"PS1": ""}, pty=(90, 33))
+    # Without readline: before each line it reads the size and sets what it read, over a resize that comes between.
+    bash = ["bash", "--norc", "--noediting", "-i"]
+    process = await sandbox.spawn(bash, cwd=None, env={"PS1": ""}, pty=(90, 33))
     await process.write(b"stty size; tty; kill -0 $$ && echo rea''dy\n")
     seen, asked = b"", False
     async with asyncio.timeout(PATIENCE):
