@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.connect import END, FrameDecoder, encode_frame, stream_error, unary_error
+from router.wire.connect import END, STATUSES, FrameDecoder, encode_frame, stream_error, unary_error
 
 messages = st.lists(st.dictionaries(st.text(max_size=8), st.text(max_size=40), max_size=4), max_size=6)
 
@@ -32,6 +32,46 @@ def test_every_split_of_one_stream_gives_the_same_frames() -> None:
     for cut in range(len(stream) + 1):
         decoder = FrameDecoder()
         assert decoder.feed(stream[:cut]) + decoder.feed(stream[cut:]) == whole
+
+
+@given(messages, st.sampled_from(sorted(STATUSES)), st.text(max_size=20))
+def test_a_stream_fed_byte_by_byte_ends_with_its_error(sent: list[dict[str, str]], code: str, message: str) -> None:
+    end = {"error": {"code": code, "message": message}}
+    stream = b"".join(encode_frame(each) for each in sent) + encode_frame(end, end=True)
+    decoder = FrameDecoder()
+
+    *found, (flags, last) = [frame for byte in stream for frame in decoder.feed(bytes((byte,)))]
+
+    assert found == [(0, each) for each in sent]
+    assert flags == END
+    error = stream_error(last)
+    assert error is not None
+    assert (error.code, error.message) == (code, message)
+
+
+@given(messages, st.integers(0, 255).filter(lambda flags: flags & 1), st.binary(max_size=20), st.integers(0, 200))
+def test_a_compressed_frame_is_refused_wherever_it_stands(
+    sent: list[dict[str, str]], flags: int, body: bytes, cut: int
+) -> None:
+    whole = b"".join(encode_frame(each) for each in sent)
+    stream = whole + bytes((flags,)) + len(body).to_bytes(4, "big") + body
+    cut = min(cut, len(whole))
+    decoder = FrameDecoder()
+    decoder.feed(stream[:cut])
+
+    with pytest.raises(ValueError, match="compressed"):
+        decoder.feed(stream[cut:])
+
+
+@given(messages.filter(bool), st.integers(1, 2000))
+def test_every_stream_that_is_cut_inside_a_frame_is_partial(sent: list[dict[str, str]], lost: int) -> None:
+    last = encode_frame(sent[-1])
+    decoder = FrameDecoder()
+
+    found = decoder.feed(b"".join(encode_frame(each) for each in sent[:-1]) + last[: -min(lost, len(last) - 1)])
+
+    assert found == [(0, each) for each in sent[:-1]]
+    assert decoder.partial
 
 
 def test_a_cut_stream_is_known_to_be_cut() -> None:

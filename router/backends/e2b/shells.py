@@ -88,8 +88,9 @@ done
 _INPUT = r"""c=$1
 [ -e "$c/log" ] || exit {missing}
 [ ! -e "$c/code" ] || exit {gone}
+printf '\001\001\001%s\n' "$2" >>"$c/log" # first, so that it stands before what the command makes of it
 [ -p "$c/in" ] && printf '%s\n' "$2" 1<>"$c/in"
-printf '\001\001\001%s\n' "$2" >>"$c/log"
+:
 """
 
 _CLEAR = r"""cd {root} 2>/dev/null || exit 0

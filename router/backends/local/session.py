@@ -130,8 +130,9 @@ class Session:
         if command.exit_code is not None:
             raise Refusal(410, "gone: command has already completed")
         line = data.removesuffix("\n")
-        await command.feed(line.encode() + b"\n")
+        # First, so that it stands before what the command makes of it.
         await command.add(STDOUT_MARK, line.encode())
+        await command.feed(line.encode() + b"\n")
 
     async def close(self) -> None:
         """End the shell and its group: asked first, killed after 5 seconds."""

@@ -2,14 +2,16 @@
 
 import base64
 import os
+import shlex
 import signal
 import subprocess
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.backends.e2b import shells
@@ -118,6 +120,40 @@ def test_a_session_keeps_its_state_and_marks_its_lines(session: Session) -> None
 
     assert sorted(session.log("2").split(b"\n")) == [b"", b"\x01\x01\x01/ a b", b"\x02\x02\x02oops"]
     assert [line[:3] for line in session.listed()][1:] == [["c", "1", "0"], ["c", "2", "5"]]
+
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts)
+def test_any_text_survives_the_scripts_quoting(text: str) -> None:
+    assert bash(script(f"printf %s {shlex.quote(text)}", "bash")).stdout == text.encode()
+    assert bash(script(f"printf %s {shlex.quote(text)}", "sh")).stdout == text.encode()
+
+
+# One session for all examples: its shell has to stand whatever it was given.
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts)
+def test_any_text_survives_a_sessions_quoting(session: Session, text: str) -> None:
+    id = uuid.uuid4().hex
+
+    assert session.run(id, f"printf %s {shlex.quote(text)}; (exit 9)") == 9
+    lines = text.encode().split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    assert session.log(id) == b"".join(b"\1\1\1" + line + b"\n" for line in lines)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text("'\"\\$`(){}<|;#*[]!=- \nab", max_size=25))  # nothing that could write, or go on in the background
+def test_any_text_given_as_a_command_leaves_the_session_as_it_was(session: Session, text: str) -> None:
+    # Broken syntax, unended quotes, heredocs: it ends, and what follows is understood. In a subshell, which may exit.
+    session.run(uuid.uuid4().hex, f"(eval {shlex.quote(text)}) </dev/null >/dev/null 2>&1")
+
+    id = uuid.uuid4().hex
+    assert session.run(id, "echo fine") == 0
+    assert session.log(id) == b"\1\1\1fine\n"
 
 
 def test_a_command_that_changed_the_path_still_ends(session: Session) -> None:

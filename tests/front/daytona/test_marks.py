@@ -31,3 +31,18 @@ def test_a_stream_is_stripped_alike_wherever_it_is_cut(marked: list[tuple[bytes,
     shown = [stripper.feed(whole[start : start + size]) for start in range(0, len(whole), size)]
 
     assert b"".join(shown) + stripper.end() == strip(whole)
+
+
+@given(st.lists(st.sampled_from([b"\1", b"\2", b"\1\1", b"\2\2\2", b"a", b"\n", b"\xff"]), max_size=12).map(b"".join))
+def test_bytes_that_look_like_marks_are_stripped_alike_wherever_they_are_cut(data: bytes) -> None:
+    for cut in range(len(data) + 1):
+        stripper = Stripper()
+        assert stripper.feed(data[:cut]) + stripper.feed(data[cut:]) + stripper.end() == strip(data)
+
+
+@given(lines)
+def test_the_two_streams_and_the_marks_are_all_there_is(marked: list[tuple[bytes, bytes]]) -> None:
+    whole = b"".join(mark + text for mark, text in marked)
+    stdout, stderr = split(whole)
+
+    assert sorted(stdout + stderr) == sorted(strip(whole))
