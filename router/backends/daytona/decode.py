@@ -121,13 +121,15 @@ def _downloaded(operations: Sequence[Operation], headers: Headers, body: bytes) 
         return (unknown("an answer of several ranges is not taken apart"),) * len(operations)
     if not content_type.startswith(b"multipart/"):
         return (done(body, status=206 if b"content-range" in headers else 200),) * len(operations)
-    parts = {part.filename: part for part in split_parts(content_type, body)}
+    found = split_parts(content_type, body)
+    # Whether a backslash is an escape depends on whom the answer was made for.
+    parts = {part.spelled: part for part in found} | {part.filename: part for part in found}
     return tuple(_one_download(str(each.arguments["path"]), parts) for each in operations)
 
 
 def _one_download(path: str, parts: Mapping[str, Part]) -> Outcome:
     part = parts.get(path)
-    if part is None and len(parts) == 1:
+    if part is None and len(set(map(id, parts.values()))) == 1:
         part = next(iter(parts.values()))  # a name that did not survive its encoding
     if part is None:
         return unknown(f"the origin's download has no part for {path}")

@@ -7,10 +7,11 @@ from urllib.parse import unquote
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part: `name` is "file" or "error"."""
+    """One part: `name` is "file" or "error"; `spelled` is its file name before escapes are undone."""
 
     name: str
     filename: str
+    spelled: str
     content: bytes
 
 
@@ -42,9 +43,9 @@ def _part(head: str, content: bytes) -> Part:
     name = re.search(r'[;\s]name="([^"]*)"', head)
     extended = re.search(r"filename\*=UTF-8''([^;\s]+)", head, re.IGNORECASE)
     plain = re.search(r'[;\s]filename="((?:[^"\\]|\\.)*)"', head)
+    escaped = plain[1] if plain else ""
     if extended:
-        filename = unquote(extended[1])
+        filename = unquote(extended[1], errors="surrogateescape")
     else:
-        escaped = plain[1] if plain else ""
         filename = re.sub(r"\\(.)", r"\1", escaped).replace("%0D", "\r").replace("%0A", "\n")
-    return Part(name=name[1] if name else "", filename=filename, content=content)
+    return Part(name=name[1] if name else "", filename=filename, spelled=escaped, content=content)

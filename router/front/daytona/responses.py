@@ -1,6 +1,7 @@
 """Responses: from outcomes to Daytona's wire, in the shapes the client's SDK version expects."""
 
 import json
+import secrets
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,6 @@ from router.front.daytona.dialect import Dialect
 from router.front.daytona.errors import error_body
 from router.front.daytona.routes import Route
 
-# The daemon's own boundary; SDKs take whatever Content-Type says.
-BOUNDARY = b"DAYTONA-FILE-BOUNDARY"
 _JSON = b"application/json; charset=utf-8"
 _DEFAULT_PAGE = 100
 
@@ -99,24 +98,30 @@ def uploaded(results: Sequence[tuple[Operation, Outcome, int]], asking: Asking) 
 
 def downloaded(operations: Sequence[Operation], perform: "Fetch", asking: Asking) -> Response:
     """The answer to a bulk download: one part per file, fetched one after the other while the answer is read."""
-    content_type = b"multipart/form-data; boundary=" + BOUNDARY
-    return Response(200, [(b"content-type", content_type)], _parts(operations, perform, asking))
+    # The daemon's own boundary is always the same, so that a file that holds it breaks the answer. SDKs take any.
+    boundary = b"DAYTONA-FILE-BOUNDARY-" + secrets.token_hex(12).encode()
+    content_type = b"multipart/form-data; boundary=" + boundary
+    return Response(200, [(b"content-type", content_type)], _parts(operations, perform, asking, boundary))
 
 
 Fetch = Callable[[Operation], Any]  # an awaitable of Outcome
 
 
-async def _parts(operations: Sequence[Operation], perform: "Fetch", asking: Asking) -> AsyncIterator[bytes]:
+async def _parts(
+    operations: Sequence[Operation], perform: "Fetch", asking: Asking, boundary: bytes
+) -> AsyncIterator[bytes]:
     for operation in operations:
         outcome: Outcome = await perform(operation)
         path = str(operation.arguments["path"])
         if not outcome.ok:
-            yield _part_head("error", path, *_error_part(outcome, asking, path))
+            headers, body = _error_part(outcome, asking, path)
+            yield _part_head(boundary, "error", path, asking.dialect) + headers + b"\r\n" + body
             continue
         content = outcome.value
         size = content.size if isinstance(content, Content) else None
         length = b"" if size is None else b"Content-Length: %d\r\n" % size
-        yield _part_head("file", path, b"Content-Type: application/octet-stream\r\n" + length, b"")
+        head = _part_head(boundary, "file", path, asking.dialect)
+        yield head + b"Content-Type: application/octet-stream\r\n" + length + b"\r\n"
         if isinstance(content, Content):
             try:
                 async for chunk in content.stream:
@@ -126,7 +131,7 @@ async def _parts(operations: Sequence[Operation], perform: "Fetch", asking: Aski
                 if close := getattr(content.stream, "aclose", None):
                     await close()
         yield b"\r\n"
-    yield b"--" + BOUNDARY + b"--\r\n"
+    yield b"--" + boundary + b"--\r\n"
 
 
 def _error_part(outcome: Outcome, asking: Asking, path: str) -> tuple[bytes, bytes]:
@@ -141,14 +146,17 @@ def _error_part(outcome: Outcome, asking: Asking, path: str) -> tuple[bytes, byt
     return b"Content-Type: application/json\r\n", body + b"\r\n"
 
 
-def _part_head(name: str, path: str, headers: bytes, body: bytes) -> bytes:
-    # SDKs find the file by this name, so it must be the path they sent; they differ in how bytes past ASCII are read.
-    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "%0D").replace("\n", "%0A")
+def _part_head(boundary: bytes, name: str, path: str, dialect: Dialect) -> bytes:
+    # SDKs find the file by this name, so it must be the path they sent; they differ in how they read it.
+    quoted = path.replace("\\", "\\\\").replace('"', '\\"')
+    if not dialect.typed_errors and '"' not in path and not path.endswith("\\"):
+        quoted = path  # these take a backslash for an escape only where one stands before a quote
+    escaped = quoted.replace("\r", "%0D").replace("\n", "%0A")
     disposition = f'form-data; name="{name}"; filename="{escaped}"'
     if not path.isascii():
-        disposition += f"; filename*=UTF-8''{urllib.parse.quote(path, safe='')}"
+        disposition += f"; filename*=UTF-8''{urllib.parse.quote(path, safe='', errors='surrogateescape')}"
     head = f"Content-Disposition: {disposition}\r\n".encode("utf-8", "surrogateescape")
-    return b"--" + BOUNDARY + b"\r\n" + head + headers + b"\r\n" + body
+    return b"--" + boundary + b"\r\n" + head
 
 
 # One per operation that answers with a body...

@@ -82,10 +82,14 @@ async def test_a_bulk_download_names_its_parts_as_they_were_asked_for(files: Fil
 
     for answer in (old, new):
         assert answer.status_code == 200
-        assert answer.content.endswith(b"--DAYTONA-FILE-BOUNDARY--\r\n")
-        parts = answer.content.split(b"--DAYTONA-FILE-BOUNDARY")[1:-1]
+        mark = b"--" + answer.headers["content-type"].partition("boundary=")[2].encode()
+        assert answer.content.endswith(mark + b"--\r\n")
+        parts = answer.content.split(mark)[1:-1]
         assert [part.partition(b"\r\n\r\n")[2][:-2] for part in parts[:-1]] == [name.encode() for name in NAMES]
         assert all(part.partition(b"\r\n\r\n")[0].decode() for part in parts)  # UTF-8, all of them
     assert b"odd/none" in old.content
-    failed = new.content.split(b"--DAYTONA-FILE-BOUNDARY")[-2].partition(b"\r\n\r\n")[2]
+    assert old.headers["content-type"] != new.headers["content-type"], "a file could hold what is known before"
+    assert b'filename="odd/back\\slash"' in old.content
+    assert b'filename="odd/back\\\\slash"' in new.content
+    failed = parts[-1].partition(b"\r\n\r\n")[2]
     assert json.loads(failed)["statusCode"] == 404
