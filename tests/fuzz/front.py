@@ -18,7 +18,7 @@ from tests.fuzz.client import Answer
 from tests.fuzz.corpus import AT
 from tests.fuzz.gauge import Held
 from tests.journeys.probes import SDK_HEADERS, Probe, create, set_flags
-from tests.journeys.stack import ALL_TOOLS, KEY, _free_port, settings
+from tests.journeys.stack import ALL_TOOLS, KEY, free_port, settings
 
 _FLAGS_SECONDS = 0.8
 # A terminal that takes anything and does nothing.
@@ -94,7 +94,7 @@ async def front(directory: Path) -> AsyncIterator[Front]:
     router = Program("router", ["serve", "--config", str(config)], directory, environment)
     async with contextlib.AsyncExitStack() as started:
         await asyncio.gather(started.enter_async_context(old), started.enter_async_context(new))
-        config.write_text(settings(directory, old.url, new.url, _free_port()))
+        config.write_text(settings(directory, old.url, new.url, free_port()))
         await started.enter_async_context(router)
         client = httpx2.AsyncClient(
             base_url=router.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60, trust_env=False

@@ -146,7 +146,7 @@ async def stack(
         old_tap = await started.enter_async_context(Tap(old.url.removeprefix("http://")))
         new_tap = await started.enter_async_context(Tap(new.url.removeprefix("http://")))
         config = directory / "crossfade.toml"
-        admin = _free_port()
+        admin = free_port()
         config.write_text(settings(directory, old_tap.url, new_tap.url, admin, extra, mirror, settle))
         router = await started.enter_async_context(Program("router", ["serve", "--config", str(config)], directory))
         front_tap = await started.enter_async_context(Tap(router.url.removeprefix("http://")))
@@ -154,7 +154,7 @@ async def stack(
         yield Stack(directory, old, new, old_tap, new_tap, router, config, python, front_tap, url)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -15,7 +15,11 @@ import sys
 
 from world import SCENARIOS, World, said
 
-for area in ("sandboxes", "commands", "sessions", "terminals", "processes", "interpreter", "files", "git", "strangers"):
+AREAS = (
+    *("sandboxes", "commands", "sessions", "terminals", "processes", "interpreter"),
+    *("files", "git", "exact", "strangers"),
+)
+for area in AREAS:
     importlib.import_module(f"scenarios_{area}")
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b[0-9a-f]{16,40}\b")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.daytona import expected_git, expected_processes
+from tests.conformance.daytona import expected_exact, expected_git, expected_processes
 from tests.conformance.daytona.expected import expected_in, told
 from tests.conformance.daytona.harness import SDKS, Results, comparable, embedded_server, run_scenarios
 
@@ -115,7 +115,7 @@ OUTPUTS = {
     **expected_processes.OUTPUTS,
 }
 
-TOLD: dict[str, Any] = expected_git.RESULTS | expected_processes.RESULTS
+TOLD: dict[str, Any] = expected_git.RESULTS | expected_processes.RESULTS | expected_exact.RESULTS
 TOLD_BY_ERA: dict[str, dict[str, Any]] = expected_git.BY_ERA | expected_processes.BY_ERA
 
 
