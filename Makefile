@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-full check bench bench-quick clean sdks
+.PHONY: setup demo test test-full check bench bench-quick evidence clean sdks
 
 setup: $(STAMP)
 
@@ -31,6 +31,10 @@ bench: setup
 # The small call against nginx and Envoy alone: under 50 s once everything is installed.
 bench-quick: setup
 	@sh scripts/bench_env.sh && $(BIN)/python -m bench --quick $(ARGS)
+
+# The statistics against simulated truths, beside other rules; writes the tables of docs/evidence.md. About 15 minutes.
+evidence: setup
+	@$(BIN)/python -m bench.evidence $(ARGS)
 
 clean:
 	rm -rf $(VENV) .envs out

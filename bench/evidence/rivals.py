@@ -21,8 +21,13 @@ class Rival(Protocol):
     def alarmed(self, call: Call) -> bool: ...
 
 
-class Diffy:
+def diffy_differs(raw: int, noise: int, calls: int) -> bool:
     """JoinedDifferences: raw > noise, relative difference over 20 %, absolute over 0.03 %."""
+    return raw > noise and 100 * (raw - noise) / (raw + noise) > 20 and 100 * (raw - noise) / calls > 0.03
+
+
+class Diffy:
+    """The rule for one field, new and a second old held against old on each call."""
 
     name = "Diffy's rule, every call"
 
@@ -37,10 +42,7 @@ class Diffy:
 
     @property
     def differs(self) -> bool:
-        raw, noise = self._raw, self._noise
-        if raw <= noise:
-            return False
-        return 100 * (raw - noise) / (raw + noise) > 20 and 100 * (raw - noise) / self._calls > 0.03
+        return diffy_differs(self._raw, self._noise, self._calls)
 
 
 class DiffyOnce(Diffy):

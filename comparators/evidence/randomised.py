@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 # How the odds of new may be off. In steps around none, so that it costs the same whatever share is asked for.
 _TILTS = tuple(sign * size for size in (0.1, 0.2, 0.4, 0.8, 1.6) for sign in (-1, 1))
+_GAINS = tuple(math.exp(tilt) for tilt in _TILTS)
 
 
 @dataclass(slots=True)
@@ -36,9 +37,8 @@ class SampleRatio:
             if wished_new != (share == 1.0):
                 self._logs = [math.inf] * len(_TILTS)
             return
-        for place, tilt in enumerate(_TILTS):
-            rest = 1 - share + share * math.exp(tilt)
-            self._logs[place] += (tilt if wished_new else 0.0) - math.log(rest)
+        for place, gain in enumerate(_GAINS):
+            self._logs[place] += (_TILTS[place] if wished_new else 0.0) - math.log(1 - share + share * gain)
 
     @property
     def log_e(self) -> float:
