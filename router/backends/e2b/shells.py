@@ -12,11 +12,15 @@ ROOT = "/tmp/.crossfade-sessions"
 EXISTS, MISSING, ENDED, GONE = 44, 45, 46, 47  # exit codes of these texts
 LONGEST_ID = 180  # bytes; as a directory's name it must stay below 255
 
+# Whether the process $2 leads the session $1: its number may be another's by now, who must not be typed to, or killed.
+_LEADS = r"""leads() {{ case "$(tr '\0' ' ' 2>/dev/null <"/proc/$2/cmdline")" in *" $1 "*) ;; *) false ;; esac; }} 2>/dev/null
+"""
+
 # Becomes the shell's parent, leads its group and keeps its exit code. Commands arrive on its standard input.
 # What a sandbox that was shut down left behind is no session.
-_BOOT = r"""d=$1
+_BOOT = r"""{leads}d=$1
 mkdir -p -m 700 {root}
-[ -e "$d/ended" ] || kill -0 "$(cat "$d/pid" 2>/dev/null)" 2>/dev/null || rm -rf "$d"
+[ -e "$d/ended" ] || leads "$d" "$(cat "$d/pid" 2>/dev/null)" || rm -rf "$d"
 mkdir "$d" 2>/dev/null || exit {exists}
 printf %s $$ >"$d/pid"
 echo ready
@@ -29,10 +33,11 @@ for k in "$d"/*/k; do [ -p "$k" ] && echo 1<>"$k"; done
 
 # One per command: gives it pipes, marks its lines, and waits for its exit code, which becomes its own. A shell that is
 # killed says nothing, so it is looked after every second. Pipes are opened for both ways, which never waits.
-_RUN = r"""d=$1 c=$1/$2
+_RUN = r"""{leads}d=$1 c=$1/$2
 [ -d "$d" ] || exit {missing}
 [ ! -e "$d/ended" ] || exit {ended}
 read -r p <"$d/pid" || [ -n "$p" ] || exit {missing}
+leads "$d" "$p" || exit {ended}
 mkdir "$c" && printf %s "$3" | base64 -d >"$c/text"
 printf %s $$ >"$c/runner"
 : >"$c/log"
@@ -62,20 +67,23 @@ printf %s "$x" >"$c/code.new" && mv "$c/code.new" "$c/code"
 exit "$x"
 """
 
-_CLOSE = r"""d=$1
+_CLOSE = r"""{leads}d=$1
 [ -d "$d" ] || exit {missing}
 p=$(cat "$d/pid")
-kill -TERM -- -$p 2>/dev/null
-i=0
-while [ $i -lt 50 ] && kill -0 -- -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done
-kill -KILL -- -$p 2>/dev/null
+# While a process of its group runs, nobody else gets the number of a leader that has ended.
+if leads "$d" "$p" || [ ! -e "/proc/$p" ]; then
+  kill -TERM -- -$p 2>/dev/null
+  i=0
+  while [ $i -lt 50 ] && kill -0 -- -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done
+  kill -KILL -- -$p 2>/dev/null
+fi
 for r in "$d"/*/runner; do [ -e "${{r%runner}}code" ] || kill -KILL "$(cat "$r")"; done 2>/dev/null
 rm -rf "$d"
 """
 
-_LIST = r"""cd {root} 2>/dev/null || exit 0
+_LIST = r"""{leads}cd {root} 2>/dev/null || exit 0
 for s in $1; do [ -d "$s" ] || continue
-  [ -e "$s/ended" ] || kill -0 "$(cat "$s/pid")" 2>/dev/null || continue
+  [ -e "$s/ended" ] || leads "{root}/$s" "$(cat "$s/pid" 2>/dev/null)" || continue
   echo "s $s"
   for c in "$s"/*/; do [ -e "$c/text" ] || continue
     b=${{c%/}}; code=$(cat "$c/code" 2>/dev/null || echo -)
@@ -93,14 +101,18 @@ printf '\001\001\001%s\n' "$2" >>"$c/log" # first, so that it stands before what
 :
 """
 
-_CLEAR = r"""cd {root} 2>/dev/null || exit 0
-for p in */pid; do kill -KILL -- -$(cat "$p"); done 2>/dev/null
+_CLEAR = r"""{leads}cd {root} 2>/dev/null || exit 0
+for p in */pid; do
+  n=$(cat "$p")
+  if leads "{root}/${{p%/pid}}" "$n" || [ ! -e "/proc/$n" ]; then kill -KILL -- -$n; fi
+done 2>/dev/null
 rm -rf {root}
 """
 
 
 def _filled(text: str) -> str:
-    return text.format(root=ROOT, exists=EXISTS, missing=MISSING, ended=ENDED, gone=GONE)
+    leads = _LEADS.format()
+    return text.format(leads=leads, root=ROOT, exists=EXISTS, missing=MISSING, ended=ENDED, gone=GONE)
 
 
 BOOT, RUN, CLOSE, LIST, INPUT, CLEAR = (_filled(text) for text in (_BOOT, _RUN, _CLOSE, _LIST, _INPUT, _CLEAR))

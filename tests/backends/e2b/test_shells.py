@@ -6,8 +6,9 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,52 @@ def test_a_session_can_be_made_again_only_after_its_shell_was_killed(session: Se
     assert session.listed() == []
     anew = subprocess.run(again, input=b"", capture_output=True, timeout=SECONDS, check=False)
     assert anew.stdout == b"ready\n"
+
+
+def test_a_number_that_is_another_processs_by_now_is_neither_typed_to_nor_killed(session: Session) -> None:
+    os.killpg(session.shell.pid, signal.SIGKILL)
+    session.shell.wait(SECONDS)
+    stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    Path(session.directory, "pid").write_text(str(stranger.pid))
+
+    assert session.run("1", "true") == shells.ENDED
+    assert session.listed() == []
+    assert session.close() == 0
+    bash(session.text(shells.CLEAR))
+
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait(SECONDS)
+
+
+def ended(pipe: int) -> bool:
+    """Whether nobody holds the other end."""
+    try:
+        return os.read(pipe, 1) == b""
+    except BlockingIOError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("way", ["close", "clear"])
+def test_what_a_shell_that_has_ended_left_behind_is_killed(session: Session, way: str) -> None:
+    fifo = Path(session.root.parent, "held")
+    os.mkfifo(fifo)
+    holder = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    session.run("1", f"sleep 600 >{fifo} 2>&1 & exit 0")
+    session.shell.wait(SECONDS)
+    wait_until(lambda: not ended(holder))
+
+    assert (session.close() if way == "close" else bash(session.text(shells.CLEAR)).returncode) == 0
+
+    wait_until(lambda: ended(holder))
+    os.close(holder)
 
 
 def test_input_to_nothing_and_to_what_has_ended_is_told_apart(session: Session) -> None:
