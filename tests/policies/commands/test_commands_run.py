@@ -1,7 +1,9 @@
 """Commands that are classed as read, run for real by the shells of this machine: nothing changes."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.policies.commands.corpora import READ
 
 COMMANDS = Commands(built_in())
 SHELLS = [shell for shell in ("bash", "dash", "zsh", "busybox sh") if shutil.which(shell.split()[0])]
+SECONDS = 3
 # Not run here: they wait, or ask what runs beside us.
 SLOW = ("tmux", "curl", "lsof", "netstat", "sleep", "tr a-z", "npm", "pip")
 # Pieces of scripts that mean something to a shell, or write something; a line end is a piece too.
@@ -31,16 +34,23 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def run(shell: str, command: str, folder: Path) -> None:
     """Run it as the sandboxes do: by a shell that reads it from its input."""
-    subprocess.run(
+    shell_ = subprocess.Popen(
         shell.split(),
-        input=command.encode("utf-8", "surrogateescape"),
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        timeout=30,
-        check=False,
+        start_new_session=True,
     )
+    try:
+        shell_.communicate(command.encode("utf-8", "surrogateescape"), timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        pass  # it goes on for ever, as `yes` does
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell_.pid, signal.SIGKILL)  # with all that it left running
+        shell_.wait()
 
 
 def filled(folder: Path) -> Path:
