@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from crossfade.evidence import Evidence, Metric, Quality, Word
 from crossfade.stage import PROCESS_GROUP
-from policies.margins import HARM_MARGIN
+from policies.margins import HARM_MARGIN, MARGINS
 from policies.verdicts import budget_at, share_on_new, verdict
 
 __all__ = ["NextStep", "ToolNumbers", "Word", "budget_after", "next_step", "next_steps", "share_on_new"]
@@ -24,6 +24,7 @@ class ToolNumbers:
     tool: str
     stages: Mapping[str, float] = field(default_factory=dict)  # stage -> share of sandboxes, as the flag says
     compared: int = 0
+    sandboxes: int | None = None  # in which something was compared; None: not known, not asked
     differing: int = 0  # more than cosmetic
     contract: int = 0  # of these, status, type or exit code
     mismatch_lower: float = 0.0
@@ -108,6 +109,23 @@ def evidence_of(numbers: ToolNumbers) -> Evidence:
             left_out={reason: count for reason, count in numbers.dropped.items() if reason not in missed},
         ),
         # Of two that harm alike, the failures say more.
-        metrics=(failures, mismatch),
+        metrics=(failures, mismatch, *_few(numbers)),
         broken=max(numbers.contract, numbers.new_failed),
     )
+
+
+def _few(numbers: ToolNumbers) -> tuple[Metric, ...]:
+    """Calls of one sandbox are alike: however many there are, a few sandboxes prove nothing."""
+    if numbers.sandboxes is None:
+        return ()
+    few = Metric(
+        name="number of sandboxes",
+        upper=0.0,
+        harm=1.0,
+        budget=1.0,
+        equal=None,
+        units=numbers.sandboxes,
+        least_units=MARGINS.least_sandboxes,
+        counted="compared sandboxes",
+    )
+    return (few,)

@@ -136,6 +136,8 @@ def _undecided(evidence: Evidence, margins: Margins) -> Verdict | None:
     target = next_share(share_on_new(evidence.stages))
     goal = "complete" if target is None else percent(target)
     still = f"{_possible(slowest)}; {goal} needs {_amount(slowest, slowest.budget)} or less."
+    if slowest.upper <= slowest.budget:
+        still = f"{slowest.units:,} are too few to tell, {slowest.least_units:,} are needed."
     if more is None:
         text = f"Lower {slowest.name} first, for at this rate more data will not do: {still}"
         return Verdict(word=Word.HOLD_DATA, text=text, because=slowest.name, words=words)

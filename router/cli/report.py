@@ -154,6 +154,7 @@ def _numbers(sums: ToolSums, flag: ToolFlag | None, *, lost: int) -> ToolNumbers
         tool=sums.tool,
         stages=stages,
         compared=counts["compared"],
+        sandboxes=sums.sandboxes.compared,
         differing=sums.differing,
         contract=counts["contract"],
         mismatch_lower=mismatch.lower,

@@ -44,6 +44,13 @@ def test_too_little_evidence_holds_and_says_how_much_is_missing() -> None:
     assert "50 % needs 3 % or less" in step.text
 
 
+def test_thousands_of_calls_of_a_few_sandboxes_do_not_advance() -> None:
+    step = next_step(replace(GOOD, sandboxes=3))
+
+    assert (step.word, "27 more compared sandboxes" in step.text) == (Word.HOLD_DATA, True)
+    assert next_step(replace(GOOD, sandboxes=30)).text == next_step(GOOD).text
+
+
 def test_nothing_compared_says_why() -> None:
     numbers = replace(
         GOOD, compared=0, mismatch_upper=1.0, dropped={"execute not repeated (mirror_execute = never)": 9}

@@ -115,6 +115,7 @@ def test_few_units_are_not_enough_though_the_bound_is() -> None:
     found = verdict(with_(replace(GOOD, units=12)))
 
     assert (found.word, found.more_units) == (Word.HOLD_DATA, 18)
+    assert found.text == "Wait for about 18 more sandboxes: 12 are too few to tell, 30 are needed."
 
 
 def test_what_no_data_will_prove_says_so() -> None:
