@@ -17,7 +17,7 @@ from world import SCENARIOS, World, said
 
 AREAS = (
     *("sandboxes", "commands", "sessions", "terminals", "processes", "interpreter"),
-    *("files", "git", "exact", "strangers"),
+    *("files", "transfers", "git", "exact", "strangers"),
 )
 for area in AREAS:
     importlib.import_module(f"scenarios_{area}")

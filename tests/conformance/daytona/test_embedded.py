@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.daytona import expected_exact, expected_git, expected_processes
+from tests.conformance.daytona import expected_exact, expected_git, expected_processes, expected_transfers
 from tests.conformance.daytona.expected import expected_in, told
 from tests.conformance.daytona.harness import SDKS, Results, comparable, embedded_server, run_scenarios
 
@@ -115,8 +115,9 @@ OUTPUTS = {
     **expected_processes.OUTPUTS,
 }
 
-TOLD: dict[str, Any] = expected_git.RESULTS | expected_processes.RESULTS | expected_exact.RESULTS
-TOLD_BY_ERA: dict[str, dict[str, Any]] = expected_git.BY_ERA | expected_processes.BY_ERA
+AREAS = (expected_git, expected_processes, expected_transfers)
+TOLD: dict[str, Any] = {name: each for area in (*AREAS, expected_exact) for name, each in area.RESULTS.items()}
+TOLD_BY_ERA: dict[str, dict[str, Any]] = {name: each for area in AREAS for name, each in area.BY_ERA.items()}
 
 
 def era(sdk: str) -> str:
