@@ -50,6 +50,8 @@ REQUESTS = (
     _below("GET", "/process/pty/fuzz"),
     _below("POST", "/process/pty", body={"id": "fuzz", "cols": 80, "rows": 24, "cwd": AT, "envs": {"A": "b"}}),
     _below("POST", "/process/pty/fuzz/resize", body={"cols": 100, "rows": 30}),
+    _below("GET", "/process/interpreter/context"),
+    _below("DELETE", "/process/interpreter/context/none"),
     _below("GET", "/git/status", path=f"{AT}/repo"),
     _below("GET", "/git/branches", path=f"{AT}/repo"),
     _below("GET", "/git/history", path=f"{AT}/repo"),
@@ -98,5 +100,6 @@ SOCKETS = (
     _below("GET", "/process/pty/held/connect"),
     _below("GET", "/process/pty/create-connect", id="held", cols="80", rows="24", cwd=AT),
     _below("GET", "/process/session/held/command/{c}/logs", follow="true"),
+    _below("GET", "/process/interpreter/execute"),
 )
 VERSIONS = ("0.21.0", "0.115.0", "0.226.1", "", "0", "9" * 400, "1.2.3.4.5", "v1", "0.115.0-rc1", "٣.٤")

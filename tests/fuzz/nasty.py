@@ -42,7 +42,8 @@ TEXTS = (
     "🌍" * 40,
     "x" * 300,
     "x" * 5_000,
-    "/workspace/" + "d/" * 2_100,
+    "/workspace/fuzz/" + "d/" * 200,
+    "/workspace/fuzz/" + ("d" * 250 + "/") * 17,  # past PATH_MAX
     "[",
     "*",
     "?",

@@ -1,5 +1,7 @@
 """The embedded Daytona server: a backend behind the whole API, with keys of its own."""
 
+import asyncio
+import contextlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Collection
@@ -10,9 +12,12 @@ from router.front.daytona.responses import Response, json_response, refusal
 from router.front.daytona.routes import Route, allowed, match
 from router.front.daytona.sockets import refuse
 from router.front.daytona.translate import Translator, asking_of
+from router.wire.asgi import BodyTooLarge, Client
 
 log = logging.getLogger("crossfade.front.daytona")
 HEAD_LIMIT = 65_536
+_LINGER_SECONDS = 1.0
+_LINGER_BYTES = 1024 * 1024
 _OPEN_KINDS = frozenset({"health", "config"})  # answered without a key, as Daytona does
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -109,9 +114,16 @@ class _Started:
 
 
 async def _answer_unread(receive: Receive, send: Send, response: Response) -> None:
-    # The body was not read: the connection cannot be used again, or its rest would be taken for a request.
-    response.headers.append((b"connection", b"close"))
-    await Exchange(receive, send).answer(response)
+    # The body was not read: the connection cannot be used again, or its rest would be taken for a request. It is closed
+    # a little later than answered: closing with bytes unread resets it, and the answer would be lost on its way.
+    body = response.body if isinstance(response.body, bytes) else b""
+    headers = [*response.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    with contextlib.suppress(TimeoutError, BodyTooLarge, ClientGone):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            await Client(receive).read(_LINGER_BYTES)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _path(scope: Scope) -> str:
