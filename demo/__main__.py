@@ -74,6 +74,7 @@ key = "{KEY}"
 templates = {{ "*" = "base" }}
 [mirror]
 eligible_orgs = ["*"]
+shadow_egress = "open"
 lane_calls = 400
 lane_total = 20000
 {"".join(f'[tools.{tool}]{chr(10)}mirror_execute = "always"{chr(10)}' for tool in (*PROCESS_TOOLS, "lifecycle"))}

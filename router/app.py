@@ -59,6 +59,7 @@ from router.store.twins import SqlTwins
 from router.telemetry import Telemetry, TimedUpstream
 from router.twins.birth import Births
 from router.twins.direct import Direct
+from router.twins.egress import Egress
 from router.twins.keeper import Keeper
 from router.twins.lanes import Lanes
 from router.twins.registry import Registry
@@ -242,6 +243,9 @@ def _wire(
         return worker.agreeing(bare_pair(operation, one, other, answered_by))
 
     new = sides.backends[Origin.NEW]
+    egress = Egress(
+        settings.mirror.shadow_egress == "blocked", {Origin.NEW: new} if isinstance(new, E2BBackend) else {}
+    )
     lanes = Lanes(
         sides=sides,
         compare=compare,
@@ -255,6 +259,7 @@ def _wire(
             seconds=settings.mirror.call_seconds,
             limit_bytes=settings.mirror.body_limit_bytes,
         ),
+        egress=egress,
         capture=captured,
         per_twin=settings.mirror.lane_calls,
         total=settings.mirror.lane_total,
@@ -264,7 +269,7 @@ def _wire(
         idle=lane_idle,
     )
     keeper = Keeper(registry, sides, settler, lanes, settings.mirror.settle_seconds)
-    births = Births(registry, sides, settler)
+    births = Births(registry, sides, settler, egress)
     decider = Decider(flags, settings.flags.seed)
     forward = Forward(upstream, old, instance=secrets.token_hex(8), repairs=settings.repairs)
     keys = Keys(upstream, old)

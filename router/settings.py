@@ -79,6 +79,7 @@ class Mirror:
     body_limit_bytes: int = 4_194_304  # largest request body kept for the follower
     settle_seconds: float = 1.0  # quiet time before a dirty follower is settled
     orphan_grace_seconds: float = 60.0  # after an unknown outcome at the follower, and after a crash
+    shadow_egress: str = "blocked"  # followers reach no other machine; open: they may
     command_rules: str = ""  # file of rules by which commands are classed, besides our own
 
 
@@ -168,6 +169,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
 _CHOICES = {
     ("origins.old", "kind"): ("daytona",),
     ("origins.new", "kind"): ("e2b",),
+    ("mirror", "shadow_egress"): ("blocked", "open"),
     ("flags", "source"): ("embedded", "launchdarkly"),
     ("preview", "scheme"): ("https", "http"),
 }

@@ -12,6 +12,7 @@ from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
 from router.twins import probe
+from router.twins.egress import Egress
 from router.twins.registry import Registry
 from router.twins.settle import SettleFailed, Settler
 from router.twins.sides import Sides
@@ -29,6 +30,7 @@ class Births:
     registry: Registry
     sides: Sides
     settler: Settler
+    egress: Egress
     create_seconds: float = 120.0
     fence_seconds: float = FENCE_SECONDS
 
@@ -65,7 +67,8 @@ class Births:
 
     async def _create(self, twin: Twin, there: Origin, arguments: Mapping[str, Any]) -> dict[str, str] | None:
         metadata = {"crossfade_key": twin.row.routing_key, "crossfade_nonce": twin.row.nonce, "dt_id": twin.id}
-        create = Operation(name="sandbox.create", arguments={**arguments, "metadata": metadata})
+        shut_in = {"internet": False} if self.egress.born_shut_in(there) else {}
+        create = Operation(name="sandbox.create", arguments={**arguments, "metadata": metadata, **shut_in})
         backend = self.sides.backends[there]
         try:
             async with asyncio.timeout(self.create_seconds):
@@ -91,6 +94,15 @@ class Births:
         if twin.late_paths(frozenset(("/",)), self.sides.clock.monotonic()):
             await self.registry.change(twin, held="a lost write may still land on new")
             return
+        to = twin.seat.other
+        if reason := await self.egress.open(twin, to):
+            await self.registry.change(twin, held=f"seat did not move at birth: {reason}"[:200])
+            return
+        await self._move_fenced(twin)
+        if twin.seat is not to:
+            await self.egress.shut(twin, to)
+
+    async def _move_fenced(self, twin: Twin) -> None:
         twin.fence = asyncio.Event()
         try:
             async with asyncio.timeout(self.fence_seconds):

@@ -17,6 +17,7 @@ from router import tasks
 from router.compare.capture import TooLarge
 from router.twins.comparable import why_not
 from router.twins.direct import Direct
+from router.twins.egress import Egress
 from router.twins.evidence import Evidence, Verdict, merged, same_class, verdict_of
 from router.twins.lane import Gap, Lane
 from router.twins.pace import Pace
@@ -51,6 +52,7 @@ class Lanes:
     idle: Callable[[Twin], None]  # called when a lane has emptied
     agreeing: Callable[[Operation, Outcome, Outcome, Origin], Comparison | None] = lambda *_: None
     direct: Direct | None = None
+    egress: Egress = field(default_factory=lambda: Egress(blocked=False))
     pace: Pace = field(default_factory=Pace)
     lanes: dict[str, Lane] = field(default_factory=dict)
     waiting: int = 0
@@ -283,7 +285,6 @@ class Lanes:
     def _told(self, twin: Twin, lane: Lane, evidence: Evidence, outcome: Outcome | None, why: str) -> None:
         self.pace.give()
         lane.direct = None
-        verdict = None
         try:
             verdict = self._at_once(evidence, outcome, why)
         except Exception:
@@ -357,6 +358,9 @@ class Lanes:
         return why_not(twin, lane, evidence, active=self.active(twin), now=self.sides.clock.monotonic())
 
     async def _repeat(self, twin: Twin, lane: Lane, evidence: Evidence) -> Verdict:
+        if reason := await self.egress.why_not(twin, evidence):
+            self._lose(lane, evidence)
+            return Verdict(dropped=reason)
         there = evidence.answered_by.other
         call_id.set(evidence.call_id)  # the lane runs in the context of whichever call woke it
         outcomes: list[Outcome] = []

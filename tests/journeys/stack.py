@@ -124,6 +124,7 @@ key = "{KEY}"
 templates = {{ "*" = "base" }}
 [mirror]
 eligible_orgs = ["*"]
+shadow_egress = "open"
 {"".join(f"{name} = {value}{chr(10)}" for name, value in numbers.items())}
 {tools}
 [store]

@@ -14,6 +14,7 @@ from crossfade.upstream import Purpose
 from router.twins import probe
 from router.twins.admit import admit, finish
 from router.twins.birth import Births
+from router.twins.egress import Egress
 from router.twins.keeper import Keeper
 from router.twins.state import Twin
 from tests.backends.asking import Asking
@@ -31,7 +32,7 @@ def unborn(stand: Stand) -> tuple[Births, Twin]:
     twin = Twin(row=row)
     stand.registry.twins[twin.id] = stand.twin = twin
     stand.rows.rows[twin.id] = row
-    return Births(stand.registry, stand.sides, stand.settler), twin
+    return Births(stand.registry, stand.sides, stand.settler, Egress(blocked=False)), twin
 
 
 def made(stand: Stand) -> Asking:

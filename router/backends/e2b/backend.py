@@ -1,5 +1,6 @@
 """E2B as a backend: operations over its control plane and envd, on raw HTTP."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, done, refused, unsupported
+from crossfade.outcome import Outcome, done, refused, unknown, unsupported
 from crossfade.ports import Backend, Channel
 from crossfade.results import PreviewLink
 from crossfade.stage import Origin
@@ -29,6 +30,7 @@ from router.wire.connect import ConnectError
 # Purposes that stand for a client at work: a sandbox in use is not to be paused under it.
 _IN_USE = frozenset({Purpose.ANSWER, Purpose.MIRROR, Purpose.WRITE_THROUGH, Purpose.VALIDATE})
 _MOST_PORT = 65_535
+_NETWORK_SECONDS = 10.0
 _UNSUPPORTED = ("sandbox.labels", "sandbox.interval", "sandbox.ssh")
 
 
@@ -113,6 +115,24 @@ class E2BBackend:
             return await self._control.extend(sandbox, Purpose.KEEPER)
         except Failed as error:
             return error.outcome
+
+    async def reaches_out(self, sandbox: str) -> bool | None:
+        """Whether the sandbox may reach the internet. None: it could not be learned."""
+        try:
+            async with asyncio.timeout(_NETWORK_SECONDS):
+                return await self._control.reaches_out(sandbox, Purpose.KEEPER)
+        except (Failed, TimeoutError):
+            return None
+
+    async def let_out(self, sandbox: str, on: bool) -> Outcome:
+        """Let the sandbox reach the internet, or no longer."""
+        try:
+            async with asyncio.timeout(_NETWORK_SECONDS):
+                return await self._control.let_out(sandbox, on, Purpose.KEEPER)
+        except Failed as error:
+            return error.outcome
+        except TimeoutError:
+            return unknown("the network was not changed in time", status=504)
 
     async def _open(self, operation: Operation, purpose: Purpose) -> Channel | Outcome:
         operation_name.set(operation.name)

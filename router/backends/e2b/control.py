@@ -107,6 +107,18 @@ class Control:
         self.ends[sandbox] = time.time() + TTL_SECONDS
         return done()
 
+    async def reaches_out(self, sandbox: str, purpose: Purpose) -> bool | None:
+        """Whether it may reach the internet. None: nothing is said of it. Raises Failed."""
+        answer = await self._send("GET", f"/sandboxes/{_id(sandbox)}", None, purpose)
+        said = answer.value.get("allowInternetAccess") if answer.status == 200 else None
+        return said if isinstance(said, bool) else None
+
+    async def let_out(self, sandbox: str, on: bool, purpose: Purpose) -> Outcome:
+        """Let it reach the internet, or no longer. Raises Failed."""
+        body = {"allow_internet_access": on}
+        answer = await self._send("PUT", f"/sandboxes/{_id(sandbox)}/network", body, purpose)
+        return done() if answer.status == 204 else _refusal(answer, sandbox)
+
     async def _look(self, sandbox: str, purpose: Purpose) -> tuple[str, Handle]:
         answer = await self._send("GET", f"/sandboxes/{_id(sandbox)}", None, purpose)
         if answer.status != 200:
@@ -127,7 +139,7 @@ class Control:
         # Labels are kept as they were at birth: metadata cannot be changed later.
         born_with = {**(arguments.get("labels") or {}), **(arguments.get("metadata") or {})}
         metadata = {str(name): str(value) for name, value in born_with.items()}
-        body = {
+        body: dict[str, Any] = {
             "templateID": template,
             "timeout": TTL_SECONDS,
             "metadata": metadata,
@@ -136,6 +148,8 @@ class Control:
             # Servers inside are asked as Daytona's proxy asks them: dev servers refuse host names they do not know.
             "network": {"maskRequestHost": "localhost:${PORT}"},
         }
+        if arguments.get("internet") is False:
+            body["allow_internet_access"] = False
         nonce = metadata.get(NONCE, "")
         try:
             answer = await self._versioned("create", "/sandboxes", body, {**body, "secure": True}, purpose, nonce=nonce)

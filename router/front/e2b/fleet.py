@@ -20,6 +20,7 @@ log = logging.getLogger("crossfade.e2b")
 
 LONGEST_RUN_SECONDS = 24 * 3600  # without a pause, as E2B's larger plan has it
 RESUME_SECONDS = 300  # a resume that names no timeout, and the least an auto-resume gives
+_WAY_IN = ("maskRequestHost", "allowPublicTraffic", "httpsPorts")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,17 +155,26 @@ class Fleet:
         self._end_in(id, seconds, only_later=only_later)
 
     def set_network(self, id: str, network: dict[str, Any]) -> None:
-        """Remember the rules; an embedded sandbox does not enforce them. Raises ApiError."""
+        """Remember the rules. Inside a view no other machine is reached, whatever they are. Raises ApiError."""
         sandbox, card = self.get(id)
         if card.paused:
             raise ApiError(409, f'sandbox "{id}" is paused')
-        card.network = network
+        # Rules of the way out are replaced; what was said of the way in at birth stays.
+        kept = {name: each for name, each in card.network.items() if name in _WAY_IN}
+        card.network = kept | {name: each for name, each in network.items() if name != "allow_internet_access"}
+        allowed = network.get("allow_internet_access")
+        card.internet = self.internet(allowed if isinstance(allowed, bool) else True)
         self._save(sandbox, card)
+
+    def internet(self, wanted: bool | None) -> bool | None:
+        """What is true of a sandbox that is to have it, or not: without a view nothing keeps its processes in."""
+        return True if wanted is False and not self._sandboxes.has_view else wanted
 
     # Below: helpers, in the order they are called.
 
     async def _create(self, card: Card, env: Mapping[str, str]) -> tuple[LocalSandbox, Card]:
         id = _new_id()
+        card.internet = self.internet(card.internet)
         card.started_at = self._now()
         card.end_at = card.started_at + card.timeout
         sandbox = await self._sandboxes.create(id=id, env=env, meta={"e2b": asdict(card)})
