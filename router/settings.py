@@ -109,6 +109,7 @@ class Repairs:
     exec_environment: bool = False  # SDKs before 0.167 pass variables in a form that daemons since 0.156 cut
     terminal_in_one: bool = False  # SDKs since 0.197 make and open a terminal in one handshake, older daemons in two
     error_text: bool = False  # SDKs before 0.163 show an error's text, daemons since 0.148 often send none
+    part_names: bool = False  # SDKs read the names of a bulk download's parts in UTF-8, daemons write them in Latin-1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,8 @@ class Fast:
     def _repaired(self, route: Route) -> bool:
         """Whether something may have to be put right in such a call, which needs its body or its answer."""
         repairs = self.engine.forward.repairs
+        if repairs.part_names and route.kind == "bulk_download":
+            return True
         return repairs.error_text or (repairs.exec_environment and route.operation == "process.exec")
 
     def _target(self, path: bytes, sandbox: str) -> Target | None:

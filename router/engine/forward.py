@@ -9,6 +9,7 @@ from router.engine.call import Call
 from router.engine.old import OldAddresses
 from router.front.daytona import repairs
 from router.front.daytona.dialect import dialect_of
+from router.front.daytona.part_names import named_in_utf8
 from router.settings import Repairs
 from router.wire import headers as rules
 
@@ -46,7 +47,8 @@ class Forward:
         if call.query:
             target += "?" + call.query.decode("latin-1")
         chunked = b"transfer-encoding" in call.fields
-        drop = (b"accept-encoding",) if plain else ()
+        named = self.repairs.part_names and call.route is not None and call.route.kind == "bulk_download"
+        drop = (b"accept-encoding",) if plain or named else ()
         if self.repairs.exec_environment and call.operation == "process.exec" and isinstance(body, bytes):
             body, drop = repairs.exec_environment(body), (*drop, b"content-length")
         headers = rules.to_origin(call.headers, drop=drop, chunked=chunked)
@@ -64,6 +66,8 @@ class Forward:
                 body=body,
             )
         )
+        if named and response.status == 200:
+            return _Named(response)
         return self._told(call, response) if self.repairs.error_text and response.status >= 400 else response
 
     def _told(self, call: Call, response: UpstreamResponse) -> UpstreamResponse:
@@ -108,6 +112,32 @@ class _WithBody:
 
     async def close(self) -> None:
         await self._response.close()
+
+
+class _Named:
+    """A bulk download whose parts have their names in UTF-8, which may make it longer."""
+
+    def __init__(self, response: UpstreamResponse) -> None:
+        self._response = response
+        self.status, self.reason = response.status, response.reason
+        self.headers: Headers = [each for each in response.headers if each[0].lower() != b"content-length"]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self._named(self._response.chunks())
+
+    async def read(self, limit: int) -> bytes:
+        return b"".join([chunk async for chunk in self._named(_once(await self._response.read(limit)))])
+
+    def _named(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        kind = next((value for name, value in self.headers if name.lower() == b"content-type"), b"")
+        return named_in_utf8(kind, chunks)
+
+    async def close(self) -> None:
+        await self._response.close()
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def has_body(call: Call) -> bool:

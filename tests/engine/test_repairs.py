@@ -81,6 +81,44 @@ async def test_an_error_that_says_something_is_passed_on_as_it_is(way: str, tmp_
     assert (status, body) == (409, b"said")
 
 
+def parts(encoding: str) -> bytes:
+    names = [f'Content-Disposition: form-data; name="file"; filename="{name}"'.encode(encoding) for name in ("ü", "b")]
+    return b"".join([b"--B\r\n" + name + b"\r\nContent-Length: 1\r\n\r\n\xfc\r\n" for name in names]) + b"--B--\r\n"
+
+
+@pytest.mark.parametrize("repaired", [True, False])
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "length"])
+async def test_names_of_parts_become_utf8_only_where_it_is_set(
+    way: str, repaired: bool, chunked: bool, tmp_path: Path
+) -> None:
+    body, kind = parts("latin-1"), b"Content-Type: multipart/form-data; boundary=B\r\n"
+    said = b"HTTP/1.1 200 OK\r\n" + kind
+    if chunked:
+        said += b"Transfer-Encoding: chunked\r\n\r\n"
+        said += b"".join([b"1\r\n%c\r\n" % byte for byte in body]) + b"0\r\n\r\n"
+    else:
+        said += b"Content-Length: %d\r\n\r\n" % len(body) + body
+    extra = on("part_names") if repaired else ""
+    async with origin(answering(said)) as old, router(tmp_path, old.url, way=way, extra=extra) as it:
+        asked = f"POST {TOOLBOX}/files/bulk-download"
+        status, headers, got = await it.ask(asked, OLD_SDK, body=b'{"paths":["\xc3\xbc","b"]}')
+
+    wanted = parts("utf-8" if repaired else "latin-1")
+    assert status == 200
+    if "content-length" in headers:
+        assert (int(headers["content-length"]), got) == (len(wanted), wanted)
+    else:
+        assert unchunked(got) == wanted
+
+
+def unchunked(body: bytes) -> bytes:
+    whole = b""
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        whole, body = whole + body[: int(size, 16)], body[int(size, 16) + 2 :]
+    return whole
+
+
 def dial(port: int) -> connect:
     return connect(
         f"ws://127.0.0.1:{port}{PTY}",
