@@ -71,7 +71,8 @@ OPERATIONS: Mapping[str, OperationKind] = _kinds(
     OperationKind(name="session.list", effect=_READ, tool="shell"),  # -> tuple[SessionInfo, ...]
     OperationKind(name="session.get", effect=_READ, tool="shell", handle="session"),  # -> SessionInfo
     OperationKind(name="session.delete", effect=_EXECUTE, tool="shell", handle="session"),  # -> None
-    OperationKind(name="session.exec", effect=_EXECUTE, tool="shell", handle="session"),  # command, run_async
+    # session.exec: command, run_async, quiet_input (what it is sent as input is not shown in its log) -> SessionExec
+    OperationKind(name="session.exec", effect=_EXECUTE, tool="shell", handle="session"),
     OperationKind(name="session.command", effect=_READ, tool="shell", handle="session"),  # command_id -> CommandInfo
     OperationKind(name="session.logs", effect=_READ, tool="shell", handle="session"),  # command_id -> SessionLogs
     OperationKind(name="session.follow", effect=_READ, tool="shell", handle="session", stream=True),  # command_id

@@ -5,6 +5,8 @@ import shlex
 
 import pytest
 
+from crossfade.operation import Operation
+from crossfade.outcome import Outcome
 from crossfade.results import STDERR_MARK, STDOUT_MARK
 from tests.backends.asking import PATIENCE, Asking, everything, refusal, until
 
@@ -155,6 +157,27 @@ async def test_commands_given_at_once_all_run_in_turn(box: Asking) -> None:
     said = [each.value.marked.removeprefix(STDOUT_MARK).decode().split() for each in answers]
     assert [int(own) for own, _ in said] == list(range(8))  # each got its own answer
     assert sorted(int(turn) for _, turn in said) == list(range(1, 9))  # one after another in one shell
+
+
+async def test_what_a_command_is_sent_need_not_be_shown(box: Asking) -> None:
+    id = await box.session()
+    started = await box.ask("session.exec", session=id, command="read a; echo got $a", run_async=True, quiet_input=True)
+    command = started.value.command_id
+    log = await box.channel("session.follow", session=id, command_id=command)
+
+    assert (await box.ask("session.input", session=id, command_id=command, data="secret")).status == 204
+
+    assert await everything(log.output()) == STDOUT_MARK + b"got secret\n"
+
+
+async def test_the_log_of_a_sandboxs_own_start_is_404_where_nothing_was_started(box: Asking) -> None:
+    asked = {"session": "entrypoint", "command_id": "entrypoint"}
+
+    assert refusal(await box.ask("session.get", session="entrypoint")) == (404, "NOT_FOUND")
+    assert refusal(await box.ask("session.logs", **asked)) == (404, "NOT_FOUND")
+    opened = await box.backend.open(Operation(name="session.follow", sandbox=box.id, arguments=asked))
+    assert isinstance(opened, Outcome)
+    assert refusal(opened) == (404, "NOT_FOUND")
 
 
 async def test_two_sessions_do_not_wait_for_each_other(box: Asking) -> None:

@@ -165,7 +165,9 @@ def _session_create(arguments: Arguments, _sandbox: str) -> Wire:
 def _session(method: str, suffix: str = "") -> Callable[[Arguments, str], Wire]:
     def encode_session(arguments: Arguments, _sandbox: str) -> Wire:
         path = _session_path(arguments)
-        if "{command}" in suffix:
+        if suffix.startswith("/command/{command}/logs") and arguments["command_id"] == arguments["session"]:
+            path += suffix.removeprefix("/command/{command}")  # of the sandbox's own start: session "entrypoint"
+        elif "{command}" in suffix:
             path += suffix.replace("{command}", quote(str(arguments["command_id"]), safe=""))
         else:
             path += suffix
@@ -176,6 +178,8 @@ def _session(method: str, suffix: str = "") -> Callable[[Arguments, str], Wire]:
 
 def _session_exec(arguments: Arguments, _sandbox: str) -> Wire:
     body = {"command": arguments["command"], "runAsync": bool(arguments.get("run_async"))}
+    if arguments.get("quiet_input"):
+        body["suppressInputEcho"] = True
     return Wire(method="POST", path=_session_path(arguments) + "/exec", body=body)
 
 

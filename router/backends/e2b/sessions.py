@@ -92,7 +92,8 @@ class Sessions:
         pid = await self._pid(handle, session, purpose)
         if pid is None:
             return _why_not(shells.MISSING, session)
-        events = self._runner(handle, session, command, text, run_async, purpose)
+        source = ("quiet" if arguments.get("quiet_input") else "in") if run_async else "none"
+        events = self._runner(handle, session, command, text, source, purpose)
         try:
             code = await _until_ready(events, Ended())
             if code is not None:
@@ -107,11 +108,11 @@ class Sessions:
         return done(SessionExec(command_id=command, marked=marked, exit_code=code))
 
     def _runner(
-        self, handle: Handle, session: str, command: str, text: str, run_async: bool, purpose: Purpose
+        self, handle: Handle, session: str, command: str, text: str, source: str, purpose: Purpose
     ) -> AsyncIterator[dict[str, Any]]:
         encoded = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
         kept = encoded if len(encoded) < _INLINE_LIMIT else ""
-        words = [shells.directory_of(session), command, kept, "in" if run_async else "none"]
+        words = [shells.directory_of(session), command, kept, source]
         message = {"process": process(["-c", shells.RUN, "runner", *words]), "stdin": False, "tag": "crossfade"}
         return self.envd.stream(handle, START, message, purpose)
 

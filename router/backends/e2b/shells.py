@@ -13,7 +13,9 @@ EXISTS, MISSING, ENDED, GONE = 44, 45, 46, 47  # exit codes of these texts
 LONGEST_ID = 180  # bytes; as a directory's name it must stay below 255
 
 # Whether the process $2 leads the session $1: its number may be another's by now, who must not be typed to, or killed.
-_LEADS = r"""leads() {{ case "$(tr '\0' ' ' 2>/dev/null <"/proc/$2/cmdline")" in *" $1 "*) ;; *) false ;; esac; }} 2>/dev/null
+_LEADS = r"""leads() {{
+  case "$(tr '\0' ' ' <"/proc/$2/cmdline")" in *" $1 "*) ;; *) false ;; esac
+}} 2>/dev/null
 """
 
 # Becomes the shell's parent, leads its group and keeps its exit code. Commands arrive on its standard input.
@@ -42,7 +44,8 @@ mkdir "$c" && printf %s "$3" | base64 -d >"$c/text"
 printf %s $$ >"$c/runner"
 : >"$c/log"
 mkfifo "$c/o" "$c/e" "$c/k" || exit {missing}
-[ "$4" = in ] && mkfifo "$c/in" && exec 3<>"$c/in"
+[ "$4" = quiet ] && : >"$c/quiet"
+[ "$4" != none ] && mkfifo "$c/in" && exec 3<>"$c/in"
 exec 4<>"$c/o" 5<>"$c/e" 6<>"$c/k"
 mark() {{ # marks lines as they come; sed would hold the last one back to see whether it is the last
   if command -v perl >/dev/null; then exec perl -ne 'BEGIN {{ $| = 1; $m = shift }} chomp; s/\0//g; print "$m$_\n"' "$1"
@@ -96,7 +99,8 @@ done
 _INPUT = r"""c=$1
 [ -e "$c/log" ] || exit {missing}
 [ ! -e "$c/code" ] || exit {gone}
-printf '\001\001\001%s\n' "$2" >>"$c/log" # first, so that it stands before what the command makes of it
+# First, so that it stands before what the command makes of it.
+[ -e "$c/quiet" ] || printf '\001\001\001%s\n' "$2" >>"$c/log"
 [ -p "$c/in" ] && printf '%s\n' "$2" 1<>"$c/in"
 :
 """

@@ -216,7 +216,8 @@ class LocalBackend:
             session = session_of(self._live[sandbox.id], operation)
         except Refusal as error:
             raise Refusal(500, f"failed to execute command: {error}") from error
-        command = await session.run(text, reads_input=later)
+        quiet = operation.arguments.get("quiet_input") is True
+        command = await session.run(text, reads_input=later, quiet_input=quiet)
         if later:
             return done(SessionExec(command_id=command.id), status=202)
         code = await command.finished()

@@ -23,9 +23,10 @@ PIPES = "/run/crossfade"  # named pipes of running commands, by their ids
 class Command:
     """One command of a session: its log as it grows; its exit code once all that it started let go of its output."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, quiet_input: bool = False) -> None:
         self.id = str(uuid.uuid4())
         self.text = text
+        self.quiet_input = quiet_input  # what is sent to it is not shown in its log
         self.marked = bytearray()
         self.exit_code: int | None = None
         self.input: int | None = None  # our end of its standard input, while it has one
@@ -112,7 +113,7 @@ class Session:
         self._shell = await self._sandbox.spawn(["bash"], cwd=None, env={}, stdin=True, merge=True)
         tasks.spawn(self._watch(self._shell), name=f"session {self.id} in {self._sandbox.id}")
 
-    async def run(self, text: str, *, reads_input: bool) -> Command:
+    async def run(self, text: str, *, reads_input: bool, quiet_input: bool = False) -> Command:
         """Queue a command; returns at once. Raises Refusal when the shell is gone."""
         if self._ended is not None:
             raise Refusal(
@@ -120,7 +121,7 @@ class Session:
                 f"failed to execute command: the session's shell has ended with exit code {self._ended}; "
                 "create a new session",
             )
-        command = Command(text)
+        command = Command(text, quiet_input=quiet_input)
         self._commands[command.id] = command
         tasks.spawn(self._take_turn(command, reads_input), name=f"command {command.id}")
         return command
@@ -131,7 +132,8 @@ class Session:
             raise Refusal(410, "gone: command has already completed")
         line = data.removesuffix("\n")
         # First, so that it stands before what the command makes of it.
-        await command.add(STDOUT_MARK, line.encode())
+        if not command.quiet_input:
+            await command.add(STDOUT_MARK, line.encode())
         await command.feed(line.encode() + b"\n")
 
     async def close(self) -> None:

@@ -238,7 +238,14 @@ def _session_exec(_query: Query, body: bytes, _captures: Query) -> Arguments:
     command = text_of(fields, "command")
     if not command.strip():
         raise BadRequest("command is empty; give the shell text to run")
-    return {"command": command, "run_async": bool(fields.get("runAsync") or fields.get("async"))}
+    run_async = bool(fields.get("runAsync") or fields.get("async"))
+    quiet = {"quiet_input": True} if fields.get("suppressInputEcho") is True else {}
+    return {"command": command, "run_async": run_async} | quiet
+
+
+def _session_logs(_query: Query, _body: bytes, captures: Query) -> Arguments:
+    # Of the sandbox's own start, which is the one command of the session of that name; no other session has such logs.
+    return {"command_id": captures["session"]}
 
 
 def _session_input(_query: Query, body: bytes, _captures: Query) -> Arguments:
@@ -316,6 +323,7 @@ _DECODERS: Mapping[str, Decoder] = {
     "session.create": _session_create,
     "session.exec": _session_exec,
     "session.input": _session_input,
+    "session_logs": _session_logs,
     "pty.create": _pty_create,
     "pty_create_connect": _pty_create_connect,
     "pty.resize": _pty_resize,

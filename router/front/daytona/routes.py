@@ -86,6 +86,8 @@ POST   /process/session/{session}/exec          session.exec     .
 GET    /process/session/{session}/command/{command_id}       session.command .
 GET    /process/session/{session}/command/{command_id}/logs  session.logs    .
 WS     /process/session/{session}/command/{command_id}/logs  session.follow  follow
+GET    /process/session/{session}/logs          session.logs     session_logs
+WS     /process/session/{session}/logs          session.follow   session_logs
 POST   /process/session/{session}/command/{command_id}/input session.input   .
 GET    /process/pty                             pty.list         .
 POST   /process/pty                             pty.create       .

@@ -37,6 +37,8 @@ RESULTS: dict[str, Any] = {
     "session_deleted_while_it_runs": ["0", False],
     "session_followed_characters": {"first": "日本", "count": 2001, "last": "2000", "err": []},
     "session_input": {"lines": ["got it's $1", "it's $1"], "late": GONE},
+    "session_quiet_input": "got secret\n",
+    "entrypoint": [MISSING, MISSING],
     "pty_info_and_list": {
         "info": ["shown", "/workspace/files", 90, 33, True],
         "listed": True,

@@ -188,6 +188,27 @@ async def session_input(world):
     return {"lines": sorted(line.strip("\1\2") for line in text.splitlines()), "late": late}
 
 
+@scenario(since=(0, 167))
+async def session_quiet_input(world):
+    await world.process.create_session("quiet")
+    command = await run(world, "quiet", "read a; echo got $a", run_async=True, suppress_input_echo=True)
+    await world.process.send_session_command_input("quiet", command.cmd_id, "secret")
+
+    async def ended():
+        return (await world.process.get_session_command("quiet", command.cmd_id)).exit_code is not None
+
+    await until(ended)
+    return (await world.process.get_session_command_logs("quiet", command.cmd_id)).stdout
+
+
+@scenario(since=(0, 167))
+async def entrypoint(world):
+    # What an image starts by itself: nothing, where these tests run.
+    process = world.process
+    asked = (process.get_entrypoint_session(), process.get_entrypoint_logs())
+    return [await failure(each) for each in asked]
+
+
 @scenario
 async def session_missing(world):
     return [
