@@ -66,6 +66,11 @@ class Stickiness:
             self.breaks += 1
         self._seen[sandbox] = flag_version, wished_new
 
+    def forget(self, sandbox: str) -> None:
+        """Drop a sandbox that is gone; its breaks stay counted."""
+        self._seen.pop(sandbox, None)
+
     @property
-    def units(self) -> int:
+    def watched(self) -> int:
+        """Sandboxes that are remembered."""
         return len(self._seen)

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.evidence.chance import clopper_pearson
-from bench.evidence.judges import MARGIN
+from bench.evidence.judges import LIMIT, MARGIN
 from bench.evidence.others import OTHERS, means
 from bench.evidence.page import Results, broken, errors, filled, tables
 from bench.evidence.power import CASES, harm_in_pairs, needed
 from bench.evidence.rivals import diffy_differs, high
 from bench.evidence.runs import Tally, tally
 from bench.evidence.worlds import WORLDS, World, failures
-from comparators.evidence.share import ALPHA
+from comparators.evidence.share import ALPHA, Share
 
 SEED = 1
 FEW = {
@@ -32,6 +32,23 @@ def test_looking_after_every_call_does_not_raise_false_alarms(world: World) -> N
     assert broken(Results(runs=found.runs, seed=SEED, worlds={world.name: found})) == []
     # The same runs, the same looks, a test that is not made for it: the yardstick sees it.
     assert clopper_pearson(found.alarms["z-test, every call"], found.runs)[0] > ALPHA
+
+
+def test_calls_as_units_would_be_wrong_too_often() -> None:
+    """Why a sandbox counts once: the same bound, fed with calls that are alike."""
+    world = next(world for world in WORLDS if world.name == "no difference, ICC 0.3")
+
+    wrong = sum(_ever_excludes_the_truth(world, f"{SEED} {run}") for run in range(60))
+    assert clopper_pearson(wrong, 60)[0] > ALPHA
+
+
+def _ever_excludes_the_truth(world: World, seed: str) -> bool:
+    share = Share()
+    for call in world.run(seed):
+        share.add(float(call.old_failed))
+        if share.log_e(world.base) >= LIMIT:
+            return True
+    return False
 
 
 def test_new_at_the_margin_is_not_cleared_and_far_beyond_it_is_found() -> None:

@@ -111,8 +111,11 @@ def test_only_a_change_of_the_flag_may_move_a_sandbox() -> None:
     sticky = Stickiness()
     for version, wished in ((1, False), (1, False), (2, True), (2, True)):
         sticky.add("a", flag_version=version, wished_new=wished)
-    assert (sticky.breaks, sticky.units) == (0, 1)
+    assert (sticky.breaks, sticky.watched) == (0, 1)
 
     sticky.add("a", flag_version=2, wished_new=False)
 
     assert sticky.breaks == 1
+    sticky.forget("a")
+    sticky.forget("a")
+    assert (sticky.breaks, sticky.watched) == (1, 0)
