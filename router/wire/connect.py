@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from router.wire.surrogates import replaced
+
 END = 0x02
 _COMPRESSED = 0x01
 _HEAD = 5
@@ -103,7 +105,8 @@ def unary_error(status: int, body: bytes) -> ConnectError | None:
 def _object(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
-    value = json.loads(body)
+    text = body.decode()
+    value = replaced(json.loads(text), text)
     if not isinstance(value, dict):
         raise ValueError("frame is no JSON object")
     return value

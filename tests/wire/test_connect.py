@@ -101,3 +101,9 @@ def test_a_last_frame_without_error_is_no_error() -> None:
     error = stream_error({"error": {"code": "deadline_exceeded", "message": "too long"}})
     assert error is not None
     assert (error.code, error.message) == ("deadline_exceeded", "too long")
+
+
+def test_half_a_surrogate_pair_is_replaced_as_gos_json_does() -> None:
+    (_, found), *rest = FrameDecoder().feed(encode_frame({"tag": "a\udcff", "args": ["\U0001f30d"]}))
+
+    assert (found, rest) == ({"tag": "a\ufffd", "args": ["\U0001f30d"]}, [])

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from router.front.daytona.errors import BadRequest
+from router.wire.surrogates import replaced
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_TERMINAL = 1000
 _LONGEST_SECONDS = 2**32 - 1  # as Daytona reads it
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Query = Mapping[str, str]
 Fields = Mapping[str, Any]
@@ -40,10 +40,7 @@ def parsed(body: bytes, where: str) -> Any:
     """A JSON value. Half a surrogate pair becomes U+FFFD, as in Daytona: it could be neither sent on nor told."""
     try:
         text = body.decode()
-        value = _JSON.decode(text)
-        if "\\u" in text and _SURROGATE.search(written := json.dumps(value, ensure_ascii=False)):
-            value = json.loads(_SURROGATE.sub("\ufffd", written))
-        return value
+        return replaced(_JSON.decode(text), text)
     except json.JSONDecodeError as error:
         message = f"{where} is not JSON: {error.msg} at line {error.lineno} column {error.colno} (byte {error.pos})"
         raise BadRequest(f"{message}; send a JSON object") from None
