@@ -148,6 +148,34 @@ async def test_text_is_not_looked_for_behind_links(box: Asking) -> None:
     assert sorted(searched) == ["/workspace/s/link", "/workspace/s/loop"]
 
 
+async def test_what_is_part_of_the_machine_is_not_to_be_touched(box: Asking) -> None:
+    await box.put("/workspace/f", b"")
+    refused = [
+        await box.ask("fs.mkdir", path="/usr/x", mode="700"),
+        await box.ask("fs.delete", path="/", recursive=True),
+        await box.ask("fs.move", source="/workspace/f", destination="/usr/f"),
+    ]
+    uploaded = await box.ask("fs.upload", b"x", path="/usr/x")
+
+    # Without a view there is no /usr to move to.
+    assert [refusal(each)[0] in (403, 404) for each in refused] == [True, True, True]
+    assert refusal(refused[0]) == refusal(refused[1]) == (403, "FORBIDDEN")
+    assert refusal(uploaded) == BAD
+    assert await box.names("/workspace") == ["f"]
+
+
+async def test_a_path_that_no_file_can_have_is_the_callers_doing(box: Asking) -> None:
+    long, null = "/workspace/" + "n" * 256, "/workspace/a\0b"
+
+    for name in ("fs.info", "fs.list", "fs.mkdir", "fs.download", "fs.delete"):
+        assert refusal(await box.ask(name, path=long)) == BAD, name
+        assert refusal(await box.ask(name, path=null)) == BAD, name
+    assert refusal(await box.ask("fs.upload", b"x", path=long)) == BAD
+    assert refusal(await box.ask("fs.upload", b"x", path=null)) == BAD
+    told = await box.ask("fs.download", path=long)
+    assert "too long" in told.message.lower()
+
+
 async def test_a_file_below_a_file_is_not_there(box: Asking) -> None:
     await box.put("/workspace/file", b"")
     below = "/workspace/file/below"

@@ -14,7 +14,7 @@ from crossfade.upstream import Purpose, UpstreamFailed
 from router.backends import ranges
 from router.backends.e2b.commands import Commands
 from router.backends.e2b.envd import Envd, Handle
-from router.backends.e2b.refusals import edge_error
+from router.backends.e2b.refusals import edge_error, is_forbidden
 from router.backends.modes import octal
 from router.wire.connect import ConnectError
 
@@ -99,11 +99,7 @@ class Files:
             if response.status == 416:
                 return ranges.refused_by(response.headers)
             outcome = edge_error(response.status, body)
-            if outcome.status == 404:
-                return missing(path)
-            return (
-                refused(400, "BAD_REQUEST", f"bad request: {path} is a directory") if outcome.status == 400 else outcome
-            )
+            return missing(path) if outcome.status == 404 else outcome
         return done(ranges.content_of(response), status=response.status)
 
     async def upload(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
@@ -116,7 +112,9 @@ class Files:
         outcome = edge_error(status, text)
         # A file among the parents is 400 or 500, by envd's version.
         blocked = status == 500 and b"ensuring directories" in text
-        return refused(400, "BAD_REQUEST", outcome.message) if blocked or outcome.status in (404, 409) else outcome
+        # Daytona's answer to any upload that fails, but for one that finds no space.
+        wrong = blocked or outcome.status in (403, 404, 409)
+        return refused(400, "BAD_REQUEST", outcome.message) if wrong else outcome
 
     async def _mkdir(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         path = self._path(operation)
@@ -279,7 +277,10 @@ def _bad_mode(text: str) -> Outcome:
 
 
 def _failed(said: bytes) -> Outcome:
-    return refused(400, "BAD_REQUEST", f"bad request: {said.decode('utf-8', 'replace').strip()}")
+    message = said.decode("utf-8", "replace").strip()
+    if is_forbidden(message):
+        return refused(403, "FORBIDDEN", f"forbidden: {message}")
+    return refused(400, "BAD_REQUEST", f"bad request: {message}")
 
 
 def missing(path: str) -> Outcome:

@@ -33,11 +33,21 @@ def is_missing(body: bytes) -> bool:
 # What the system says of a path that no file can have. envd calls it internal, yet it is the caller's doing, and must
 # not look like a provider that fails.
 _ABOUT_THE_PATH = ("file name too long", "not a directory", "too many levels of symbolic links")
+_FORBIDDEN = ("permission denied", "operation not permitted", "read-only")
 
 
-def _is_about_the_path(message: str) -> bool:
+def _of_the_path(message: str) -> tuple[int, str] | None:
+    """Status and code of what a path is to blame for."""
     low = message.lower()
-    return any(words in low for words in _ABOUT_THE_PATH)
+    if any(words in low for words in _ABOUT_THE_PATH):
+        return 400, "BAD_REQUEST"
+    return (403, "FORBIDDEN") if is_forbidden(message) else None
+
+
+def is_forbidden(message: str) -> bool:
+    """Whether the system says that the file is not to be touched."""
+    low = message.lower()
+    return any(words in low for words in _FORBIDDEN)
 
 
 def edge_error(status: int, body: bytes) -> Outcome:
@@ -57,8 +67,8 @@ def edge_error(status: int, body: bytes) -> Outcome:
         return refused(status, {400: "BAD_REQUEST", 409: "CONFLICT", 429: "TOO_MANY_REQUESTS"}[status], message)
     if status in (401, 403):
         return refused(502, "BAD_GATEWAY", f"E2B refused our own key or token: {message}")
-    if status == 500 and _is_about_the_path(message):
-        return refused(400, "BAD_REQUEST", message)
+    if status == 500 and (told := _of_the_path(message)) is not None:
+        return refused(*told, message)
     if status >= 500:
         return unknown(f"E2B answered {status}: {message}", status=502)
     return refused(502, "BAD_GATEWAY", f"E2B answered {status}: {message}")
@@ -82,7 +92,7 @@ def refusal(error: ConnectError) -> Outcome:
     status, code = _CODES.get(error.code, (0, ""))
     if not status:
         return unknown(f"envd said {error.code}: {error.message}")
-    if status == 500 and _is_about_the_path(error.message):
-        status, code = 400, "BAD_REQUEST"
+    if status == 500:
+        status, code = _of_the_path(error.message) or (status, code)
     prefix = "not found: " if status == 404 else ""
     return refused(status, code, f"{prefix}{error.message}")
