@@ -102,6 +102,11 @@ class ExecResult:
     output: bytes
 
 
+# A command's output is held whole until it ends; one that never stops writing must not take all memory.
+OUTPUT_LIMIT = 64 * 1024 * 1024
+OUTPUT_TOO_LARGE = f"the command wrote more than {OUTPUT_LIMIT} bytes and was ended; have it write to a file"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:
     """A session and its commands."""

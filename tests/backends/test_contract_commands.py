@@ -65,6 +65,16 @@ async def test_ten_megabytes_come_through_whole_and_in_order(box: Asking) -> Non
     assert outcome.value.output.decode() == expected
 
 
+async def test_a_command_that_never_stops_writing_is_ended(box: Asking) -> None:
+    outcome = await box.ask("process.exec", command="exec yes 717171717171717171717171")
+
+    assert refusal(outcome) == (500, "INTERNAL_SERVER_ERROR")
+    assert "write to a file" in outcome.message
+    async with asyncio.timeout(PATIENCE):
+        while await running(box, "717171717171717171717171"):
+            await asyncio.sleep(0.05)
+
+
 async def test_the_two_streams_stay_in_the_order_they_were_written(box: Asking) -> None:
     outcome = await box.ask("process.exec", command="for i in $(seq 200); do echo o$i; echo e$i >&2; done")
 

@@ -33,7 +33,7 @@ class SocketChannel:
             self._end = StreamEnd(reason=str(error))
             return
         code, reason = self._socket.closed
-        self._end = _ended(code, reason, told)
+        self._end = _ended(code, reason, told, terminal=self._terminal)
 
     async def send(self, data: bytes) -> None:
         """Input; ignored where there is none, or when it is over."""
@@ -106,7 +106,7 @@ def _control(message: str) -> StreamEnd | None:
             return None
 
 
-def _ended(code: int, reason: str, told: StreamEnd) -> StreamEnd:
+def _ended(code: int, reason: str, told: StreamEnd, *, terminal: bool) -> StreamEnd:
     try:
         value = json.loads(reason) if reason else {}
     except ValueError:
@@ -115,7 +115,8 @@ def _ended(code: int, reason: str, told: StreamEnd) -> StreamEnd:
         return StreamEnd(exit_code=value["exitCode"], reason=str(value.get("exitReason") or ""))
     if told.exit_code is not None or told.reason:
         return told
-    if code in (1000, _GOING_AWAY):
+    # A terminal that is closed without a word may have ended in any way; a log then has just ended.
+    if code == _NORMAL or (code == _GOING_AWAY and not terminal):
         return StreamEnd(exit_code=0)
     said = value.get("error") if isinstance(value, dict) else None
     return StreamEnd(reason=str(said or reason or f"closed with {code}"))

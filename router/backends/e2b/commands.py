@@ -12,7 +12,7 @@ from typing import Any
 
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done, refused, unknown
-from crossfade.results import ExecResult
+from crossfade.results import OUTPUT_LIMIT, OUTPUT_TOO_LARGE, ExecResult
 from crossfade.upstream import Purpose
 from router import tasks
 from router.backends.e2b.envd import Envd, Handle
@@ -122,6 +122,9 @@ class Commands:
         try:
             async with asyncio.timeout(timeout):
                 await _collect(events, ended)
+        except _OutputTooLarge:
+            await self._kill(handle, ended.pid, purpose)
+            raise Failed(refused(500, "INTERNAL_SERVER_ERROR", OUTPUT_TOO_LARGE)) from None
         except TimeoutError:
             if ended.pid:
                 await self._kill(handle, ended.pid, purpose)
@@ -219,14 +222,22 @@ def _new_file() -> str:
     return f"/tmp/.crossfade-command-{secrets.token_hex(8)}"
 
 
+class _OutputTooLarge(Exception):
+    pass
+
+
 async def _collect(events: AsyncIterator[dict[str, Any]], ended: Ended) -> None:
     parts: list[tuple[str, bytes]] = []
+    size = 0
     async for message in events:
         event = message.get("event") or {}
         if "start" in event:
             ended.pid = int(event["start"].get("pid", 0))
         elif "data" in event:
             parts += [(stream, base64.b64decode(data)) for stream, data in event["data"].items()]
+            size += len(parts[-1][1]) if event["data"] else 0
+            if size > OUTPUT_LIMIT:
+                raise _OutputTooLarge
         elif "end" in event:
             ended.exit_code = exit_code(event["end"])
             ended.output = b"".join(data for _, data in parts)

@@ -4,11 +4,12 @@ import asyncio
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done
-from crossfade.results import ExecResult
+from crossfade.results import OUTPUT_LIMIT, OUTPUT_TOO_LARGE, ExecResult
 from router import tasks
 from router.backends.local.process import Process
 from router.backends.local.refusals import Refusal, bad_request
@@ -51,9 +52,15 @@ async def finish(process: Process, timeout: float | None) -> ExecResult | None:
     """The result, once the command and everything that holds its output has ended. None: cut off, the group killed."""
     try:
         async with asyncio.timeout(timeout):
-            output = b"".join([data async for _, data in process.output()])
+            output = bytearray()
+            async with aclosing(process.output()) as chunks:
+                async for _, data in chunks:
+                    output += data
+                    if len(output) > OUTPUT_LIMIT:
+                        process.kill(signal.SIGKILL)
+                        raise Refusal(500, OUTPUT_TOO_LARGE)
             ended = await process.wait()
-            return ExecResult(exit_code=ended.code, output=output)
+            return ExecResult(exit_code=ended.code, output=bytes(output))
     except TimeoutError:
         process.kill(signal.SIGKILL)
         await process.wait()
