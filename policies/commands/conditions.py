@@ -9,11 +9,9 @@ from policies.commands.parsing import children
 from policies.commands.words import text, word_of
 
 _SIGNS = frozenset(("[", "]", "[[", "]]", "!", "=", "==", "!=", "&&", "||", "(", ")"))
-_ABOUT_FILES = frozenset(
-    ("-e", "-f", "-d", "-r", "-w", "-x", "-s", "-L", "-h", "-p", "-S", "-b", "-c", "-t", "-z", "-n")
-)
+_ABOUT_FILES = frozenset(("-e", "-f", "-d", "-r", "-w", "-x", "-s", "-L", "-h", "-p", "-S", "-b", "-c", "-z", "-n"))
 # Shells evaluate what they compare as numbers, and `a[$(rm x)]` is one; -v does the same.
-_ABOUT_NUMBERS = frozenset(["-eq", "-ne", "-lt", "-le", "-gt", "-ge"])
+_ABOUT_NUMBERS = frozenset(["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-t"])
 _NUMBER = re.compile(r"-?\d+")
 _DEEPEST = 16
 

@@ -10,7 +10,7 @@ from tree_sitter import Language, Node, Parser
 from policies.commands.classes import NotUnderstood
 
 LONGEST = 65_536  # bytes of a script
-_MOST_NODES = 10_000
+_MOST_NODES = 4_000
 _SECONDS = 0.025  # of this thread's time; a script of LONGEST bytes takes a tenth of it
 _STRANGE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _BLANK = b" \t\n"

@@ -127,6 +127,9 @@ class Reading:
             inner = self.ruled(sub, found.operands[1:], name, stdin)
             # The class of the program is what it does without a subcommand; options before it still count.
             return inner if not found.raised else together(inner, classed)
+        if rule.subcommands and rule.by is Class.READ:
+            # Without one, some only say how they are used, and tmux opens a session.
+            raise NotUnderstood(f"{rule.name}: without a subcommand", word)
         check(rule, found)
         return classed
 
@@ -147,7 +150,11 @@ class Reading:
     def _simple(self, node: Node, more: Sequence[Word], stdin: str | None, depth: int) -> Classed:
         words: list[Word] = []
         found = NOTHING
+        end = -1
         for child in children(node):
+            if child.start_byte == end:
+                raise NotUnderstood("words without a blank between them", text(node))
+            end = child.end_byte
             match child.type:
                 case "variable_assignment":
                     found = together(found, self._assigned(child, depth))

@@ -110,6 +110,9 @@ def _joined(node: Node, *, quoted: bool) -> Word:
                 written = text(child)
                 blanks = "" if child.type == "string_content" else written[: len(written) - len(written.lstrip())]
                 piece = Word(between + blanks + piece.prefix, piece.known, piece.splits, piece.scripts)
+        if not known and text(child).startswith("["):
+            # zsh takes it for a subscript, and a subscript for arithmetic, in which it runs substitutions.
+            raise NotUnderstood("a word of a kind that is not looked into", text(node))
         prefix += piece.prefix if known else ""
         known, splits = known and piece.known, splits or piece.splits
         scripts += piece.scripts
