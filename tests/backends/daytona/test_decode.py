@@ -202,6 +202,24 @@ async def test_bulk_downloads_are_taken_apart_file_by_file(
     ]
 
 
+def test_a_part_of_a_file_is_told_from_the_whole_and_from_several_parts() -> None:
+    operation = Operation(name="fs.download", arguments={"path": "/a", "range": "bytes=0-1"})
+    kind = {b"content-type": b"application/octet-stream"}
+
+    whole = outcome_of(operation, 200, kind, b"ab")
+    part = outcome_of(operation, 206, {**kind, b"content-range": b"bytes 0-1/9"}, b"ab")
+    several = outcome_of(operation, 206, {b"content-type": b"multipart/byteranges; boundary=b"}, b"--b")
+    beyond = outcome_of(operation, 416, kind, b"invalid range: failed to overlap")
+
+    assert [(each.status, each.value) for each in (whole, part)] == [(200, b"ab"), (206, b"ab")]
+    assert several.fate is Fate.UNKNOWN
+    assert (beyond.status, beyond.code, beyond.message) == (
+        416,
+        "RANGE_NOT_SATISFIABLE",
+        "invalid range: failed to overlap",
+    )
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_of_a_batch_upload_every_file_has_its_own_outcome(version: Version | None) -> None:
     operations = [Operation(name="fs.upload", arguments={"path": path}) for path in ("/a", "/b")]
