@@ -1,8 +1,8 @@
 """Is a kind of difference more than old's own noise? New and a second old, both held against old, on the same calls.
 
-Diffy (Twitter, 2015) had the idea of the control; counting instead of testing, it calls a quarter of clean fields
-different (docs/evidence.md). Here: a paired bet per signature (sign.py; Ramdas et al. 2023) over sandboxes, and e-BH
-over signatures (families.py; Wang and Ramdas 2022).
+Diffy (Twitter, 2015) had the idea of the control; it counts and does not test, so after 500 calls a third of the
+fields it flags is clean (docs/evidence.md). Here: a paired bet per signature (sign.py; Ramdas et al. 2023) over
+sandboxes, and e-BH over signatures (families.py; Wang and Ramdas 2022).
 """
 
 from collections.abc import Mapping
