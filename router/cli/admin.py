@@ -8,7 +8,6 @@ import click
 
 from crossfade.errors import CrossfadeError, Refused, SettingsError, Unreachable
 
-CONFIG = click.option("--config", metavar="FILE", help="Settings file (default: $CROSSFADE_CONFIG or crossfade.toml).")
 ADMIN = click.option(
     "--admin", metavar="HOST:PORT", help="Admin listener to ask (default: listen.admin of the settings)."
 )

@@ -1,17 +1,15 @@
 """`crossfade twins`: where sandboxes stand, and whether their two sides are equal."""
 
-import getpass
 import json
-import os
 import time
 from typing import Any
 from urllib.parse import quote
 
 import click
 
-from router.cli.admin import ADMIN, CONFIG, ask
+from router.cli.admin import ADMIN, ask
+from router.cli.changing import AS_JSON, AUTHOR, CONFIG, signed
 
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _SHOWN = 20  # paths, on a terminal
 
 
@@ -25,7 +23,7 @@ def twins() -> None:
 @click.option("--held", is_flag=True, help="Only those that may not move, with the reason.")
 @CONFIG
 @ADMIN
-@_AS_JSON
+@AS_JSON
 def list_twins(seat: str | None, held: bool, config: str | None, admin: str | None, as_json: bool) -> None:
     """Every twin: its seat, its follower, whether they are known equal, and what holds it."""
     told = ask(config, admin, "GET", "/v1/twins")
@@ -42,7 +40,7 @@ def list_twins(seat: str | None, held: bool, config: str | None, admin: str | No
 @click.argument("sandbox")
 @CONFIG
 @ADMIN
-@_AS_JSON
+@AS_JSON
 def show(sandbox: str, config: str | None, admin: str | None, as_json: bool) -> None:
     """One twin in full: wish and answering side per tool, what is dirty, what waits."""
     told = ask(config, admin, "GET", f"/v1/twins/{quote(sandbox, safe='')}")
@@ -63,7 +61,7 @@ def show(sandbox: str, config: str | None, admin: str | None, as_json: bool) -> 
 @click.argument("sandbox")
 @CONFIG
 @ADMIN
-@_AS_JSON
+@AS_JSON
 def verify(sandbox: str, config: str | None, admin: str | None, as_json: bool) -> None:
     """Compare both trees by content, changing nothing. Exit 1 when they differ."""
     told = ask(config, admin, "POST", f"/v1/twins/{quote(sandbox, safe='')}/verify")
@@ -81,18 +79,16 @@ def verify(sandbox: str, config: str | None, admin: str | None, as_json: bool) -
 @twins.command()
 @click.argument("sandbox")
 @click.option("--reason", help="Why; kept in the router's log. Required.")
-@click.option("--author", help="Who (default: $CROSSFADE_AUTHOR or the login name).")
+@AUTHOR
 @CONFIG
 @ADMIN
-@_AS_JSON
+@AS_JSON
 def settle(
     sandbox: str, reason: str | None, author: str | None, config: str | None, admin: str | None, as_json: bool
 ) -> None:
     """Make the follower equal to the seat now. Exit 1 when something moved meanwhile: it is tried again when quiet."""
-    if not (reason or "").strip():
-        raise click.UsageError('a change needs its reason: add --reason "..."')
-    by = author or os.environ.get("CROSSFADE_AUTHOR") or _login()
-    body = {"author": by, "reason": reason}
+    by, why = signed(author, reason)
+    body = {"author": by, "reason": why}
     told = ask(config, admin, "POST", f"/v1/twins/{quote(sandbox, safe='')}/settle", body)
     if as_json:
         click.echo(json.dumps(told, indent=2))
@@ -116,13 +112,6 @@ def _paths(word: str, paths: list[str]) -> None:
         click.echo(f"  {word}: {path}")
     if len(paths) > _SHOWN:
         click.echo(f"  and {len(paths) - _SHOWN} more; --json shows them")
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 commands: list[click.Command] = [twins]
