@@ -23,6 +23,7 @@ from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream
 from policies.commands.commands import Commands
 from router.admin.app import admin_app
+from router.admin.twins import TwinsApi
 from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
 from router.clock import SystemClock
@@ -125,7 +126,11 @@ async def _serve(settings: Settings, ready_file: str | None) -> None:
         front = app.preview or app.engine
         api = listener(front, settings.listen.api, "listen.api", settings, relaying(plan, refusal))
         admin = listener(
-            admin_app(ready=app.why_not_ready, metrics=app.telemetry.exposition),
+            admin_app(
+                ready=app.why_not_ready,
+                metrics=app.telemetry.exposition,
+                more=TwinsApi(app.keeper, app.engine.twincalls.decider, settings.listen.admin_token).routes(),
+            ),
             settings.listen.admin,
             "listen.admin",
             settings,

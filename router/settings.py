@@ -23,6 +23,7 @@ class Listen:
 
     api: str = "127.0.0.1:8800"
     admin: str = "127.0.0.1:8801"
+    admin_token: str = field(default="", repr=False)  # for /v1 on the admin listener; empty: /v1 is off
     public_url: str = ""
     drain_seconds: float = 20.0  # how long calls in flight may finish after SIGTERM
     body_limit_bytes: int = 1_048_576  # largest JSON body held in memory

@@ -1,7 +1,7 @@
 """The admin listener's app."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def admin_app(*, ready: Callable[[], list[str]], metrics: Callable[[], bytes]) -> Starlette:
-    """Serves /livez, /readyz and /metrics. `ready` gives reasons against; `metrics` is called on a thread."""
+def admin_app(*, ready: Callable[[], list[str]], metrics: Callable[[], bytes], more: Sequence[Route] = ()) -> Starlette:
+    """Serves /livez, /readyz, /metrics and `more`. `ready` gives reasons against; `metrics` is called on a thread."""
 
     async def livez(_request: Request) -> Response:
         return PlainTextResponse("ok")
@@ -28,7 +28,7 @@ def admin_app(*, ready: Callable[[], list[str]], metrics: Callable[[], bytes]) -
         return Response(text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     return Starlette(
-        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", prometheus)],
+        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", prometheus), *more],
         exception_handlers={HTTPException: _refused},
     )
 
@@ -37,5 +37,5 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = error.detail
     if error.status_code == 404:
-        message = f"no page '{request.url.path}' here; known: /livez, /readyz, /metrics"
+        message = f"no page '{request.url.path}' here; known: /livez, /readyz, /metrics, /v1/twins"
     return JSONResponse({"error": message}, status_code=error.status_code, headers=error.headers)

@@ -1,22 +1,15 @@
 """`crossfade flags`: look at the flags and change them."""
 
-import contextlib
-import getpass
 import json
-import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from crossfade.errors import SettingsError
+from router.cli.changing import AS_JSON, AUTHOR, CONFIG, DRY_RUN, REASON, YES, agree, flag_rows, signed, version_of
 
-if TYPE_CHECKING:
-    from router.store.flags import SqlFlagRows
-
-CONFIG = click.option("--config", metavar="FILE", help="Settings file (default: $CROSSFADE_CONFIG or crossfade.toml).")
 _AS_ALL = "as-all"  # instead of a stage: the sandbox follows the shares again
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @click.group()
@@ -32,7 +25,7 @@ def list_flags(config: str | None, as_json: bool) -> None:
     from crossfade.stage import TOOLS
     from router.flags import schema
 
-    with _rows(config, create=False) as (rows, _):
+    with flag_rows(config, create=False) as (rows, _):
         _, found = rows.read()
     lines = [(tool, found.get(schema.PREFIX + tool)) for tool in TOOLS]
     killed = _killed(found.get(schema.KILL))
@@ -60,7 +53,7 @@ def show(tool: str, config: str | None, as_json: bool) -> None:
     from router.flags import schema
 
     key = schema.key_of(tool)
-    with _rows(config, create=False) as (rows, _):
+    with flag_rows(config, create=False) as (rows, _):
         _, found = rows.read()
         history = rows.history(key)
     flag = found.get(key)
@@ -88,10 +81,10 @@ def show(tool: str, config: str | None, as_json: bool) -> None:
     metavar="KEY=STAGE",
     help="Give one sandbox a stage of its own; KEY=as-all takes it back.",
 )
-@click.option("--reason", help="Why; kept in the history. Required.")
-@click.option("--author", help="Who (default: $CROSSFADE_AUTHOR or the login name).")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@REASON
+@AUTHOR
+@YES
+@DRY_RUN
 @CONFIG
 @AS_JSON
 def set_flag(
@@ -107,68 +100,23 @@ def set_flag(
         raise click.UsageError("nothing to set; give shares such as live=10,shadow=90, or --sandbox KEY=STAGE")
     wanted = schema.shares(value) if value is not None else None
     chosen = _targets(sandboxes)
-    if not (reason or "").strip():
-        raise click.UsageError('a change needs its reason: add --reason "..."')
-    by = author or os.environ.get("CROSSFADE_AUTHOR") or _login()
-    with _rows(config, create=not dry_run) as (rows, seed):
+    by, why = signed(author, reason)
+    with flag_rows(config, create=not dry_run) as (rows, seed):
         _, found = rows.read()
         before = found.get(key)
         if wanted is None:
             wanted = schema.weights_of(before) if before else {Stage.OFF: schema.WHOLE}
-        version = _version(before)
+        version = version_of(before)
         targets = {each: stage for each, stage in (_known_targets(before) | chosen).items() if stage is not None}
         flag = schema.build(tool, wanted, version=version + 1, seed=seed, targets=targets)
         change = f"{tool}: {_said(before)} -> {_said(flag)}"
         if not dry_run:
-            _ask(change, yes)
-            rows.write(flag, author=by, reason=reason or "", expected_version=version if before else None)
+            agree(change, yes)
+            rows.write(flag, author=by, reason=why, expected_version=version if before else None)
     if as_json:
         click.echo(json.dumps({"schema": "crossfade.flag/1", "changed": not dry_run, "flag": flag}))
     else:
         click.echo(f"{'would change' if dry_run else 'changed'} {change}")
-
-
-@contextlib.contextmanager
-def _rows(config: str | None, *, create: bool) -> Iterator[tuple["SqlFlagRows", int]]:
-    from router.settings import load
-    from router.store.flags import open_flag_rows
-
-    settings = load(config)
-    if settings.flags.source == "launchdarkly":
-        raise SettingsError(
-            "flags.source is launchdarkly: flags are looked at and changed in LaunchDarkly's dashboard; "
-            'to keep them here, set flags.source = "embedded"'
-        )
-    rows = open_flag_rows(settings.store.url, create=create)
-    try:
-        yield rows, settings.flags.seed
-    finally:
-        rows.close()
-
-
-def _ask(change: str, yes: bool) -> None:
-    try:
-        agreed = yes or click.confirm(f"change {change}?", err=True)
-    except click.Abort:
-        agreed = False
-    if not agreed:
-        click.echo("nothing changed; --yes does not ask", err=True)
-        raise click.Abort
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        # A container may run as a number without a name.
-        raise click.UsageError("who changes it is not known: add --author, or set CROSSFADE_AUTHOR") from None
-
-
-def _version(flag: Mapping[str, Any] | None) -> int:
-    version = (flag or {}).get("version", 0)
-    if not isinstance(version, int):
-        raise SettingsError(f"the stored flag's version is {version!r}; no change can follow on it: restore the store")
-    return version
 
 
 def _known_targets(flag: Mapping[str, Any] | None) -> dict[str, Any]:

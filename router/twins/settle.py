@@ -152,6 +152,12 @@ class Settler:
             for settling in whole:
                 twin.settling.remove(settling)
 
+    async def differing(self, twin: Twin) -> tuple[str, ...]:
+        """Paths below the roots that differ now, by content, kind or mode. Changes nothing. Raises SettleFailed."""
+        seat, follower = await asyncio.gather(self._scan(twin, twin.seat), self._scan(twin, twin.seat.other))
+        plan = scan.plan(seat, follower, self.roots)
+        return tuple(sorted({*plan.copy, *plan.directories, *plan.links, *plan.modes, *plan.delete}))
+
     async def _apply(self, twin: Twin, plan: scan.Plan, seat: Mapping[str, scan.Entry], mutations: int) -> bool:
         """False: a write admitted since the scan began may be newer than what we read, or a file moved."""
         touched = frozenset((*plan.delete, *plan.copy))

@@ -15,6 +15,7 @@ from demo.programs import Agents, Program, crossfade, make_sdk_environment
 from tests.journeys.tap import Tap
 
 KEY = "stack-key"
+ADMIN_TOKEN = "stack-admin-token"
 SDK = ("daytona-0.115.0", "daytona-sdk==0.115.0")
 FILE_TOOLS = ("files", "upload", "vision", "image", "web")
 PROCESS_TOOLS = ("shell", "browser", "expose", "presentation", "kb", "other")
@@ -114,6 +115,7 @@ def settings(
 [listen]
 api = "127.0.0.1:0"
 admin = "127.0.0.1:{admin}"
+admin_token = "{ADMIN_TOKEN}"
 [origins.old]
 url = "{old}/api"
 key = "{KEY}"
