@@ -22,6 +22,7 @@ from router.wire.connect import ConnectError
 START = "process.Process/Start"
 _INLINE_LIMIT = 90_000  # bytes of script in one argument; the kernel takes 128 KiB
 _KILL_SECONDS = 10.0
+_MISSES = 3
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHELLS = ("bash", "sh")
 _LANGUAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -75,6 +76,7 @@ class Commands:
 
     envd: Envd
     work_dir: str
+    look_seconds: float = 60.0  # how often it is seen whether a command that nobody waits for still runs
 
     async def perform(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         """process.exec and process.code. Raises ConnectError, Failed."""
@@ -157,15 +159,26 @@ class Commands:
             pass  # the client is told of the timeout either way
 
     async def _kill_later(self, handle: Handle, tag: str, seconds: float, purpose: Purpose) -> None:
-        """Kill what carries the tag, if it still runs: by then its pid may be another's."""
-        await asyncio.sleep(seconds)
-        try:
-            answer = await self.envd.call(handle, "process.Process/List", {}, purpose)
-        except (ConnectError, Failed):
-            return  # gone with its sandbox
-        for running in answer.get("processes") or ():
-            if running.get("tag") == tag:
-                await self._kill(handle, int(running["pid"]), purpose)
+        """Kill what carries the tag, if it still runs: by then its pid may be another's. Over once that has ended."""
+        missed = 0
+        while True:
+            pause = min(seconds, self.look_seconds)
+            seconds -= pause
+            await asyncio.sleep(pause)
+            try:
+                answer = await self.envd.call(handle, "process.Process/List", {}, purpose)
+            except (ConnectError, Failed):
+                missed += 1
+                if seconds <= 0 or missed == _MISSES:
+                    return  # gone with its sandbox
+                continue
+            missed = 0
+            pid = next((int(each["pid"]) for each in answer.get("processes") or () if each.get("tag") == tag), None)
+            if pid is None:
+                return
+            if seconds <= 0:
+                await self._kill(handle, pid, purpose)
+                return
 
 
 def process(args: list[str], *, cwd: str = "/", env: Mapping[str, str] | None = None) -> dict[str, Any]:

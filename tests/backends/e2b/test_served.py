@@ -12,7 +12,11 @@ import pytest_asyncio
 from crossfade.operation import Operation
 from crossfade.results import STDOUT_MARK
 from crossfade.stage import Origin
+from crossfade.upstream import Purpose
 from router.backends.e2b.backend import E2BBackend
+from router.backends.e2b.commands import Commands
+from router.backends.e2b.control import Control
+from router.backends.e2b.envd import Envd
 from router.backends.local.sandboxes import LocalSandboxes
 from router.front.e2b.app import e2b_app
 from router.wire.http1.client import Http1Upstream
@@ -129,6 +133,38 @@ async def test_a_command_whose_client_left_is_still_cut_off_in_time(box: Asking)
 
         while "54321" in await cmdlines(box):
             pass
+
+
+async def test_nothing_waits_for_the_time_limit_of_a_command_that_ended_after_its_client_left(
+    served: Served, box: Asking
+) -> None:
+    control = Control(
+        upstream=served.upstream, origin=Origin.NEW, api_url=served.url, key="key", templates={"*": "base"}
+    )
+    envd = Envd(
+        upstream=served.upstream, origin=Origin.NEW, sandbox_url=served.url, domain="sandbox.test", user="root",
+        verify=control.verify, used=lambda _sandbox, _purpose: None,
+    )  # fmt: skip
+    commands = Commands(envd=envd, work_dir="/workspace", look_seconds=0.05)
+    handle = await control.handle(box.id, Purpose.ANSWER)
+    script = ["-c", "touch /workspace/begun; until [ -e /workspace/end ]; do sleep 0.05; done"]
+    asking = asyncio.create_task(commands.run(handle, script, purpose=Purpose.ANSWER, timeout=2**31))
+    async with asyncio.timeout(PATIENCE):
+        while not (await box.ask("fs.info", path="begun")).ok:
+            pass
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+        assert waiting()
+
+        await box.sh("touch /workspace/end")
+        while waiting():
+            await asyncio.sleep(0.02)
+
+
+def waiting() -> list[str]:
+    """Tasks that look after a command whose client left."""
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("end of crossfade:")]
 
 
 async def cmdlines(box: Asking) -> str:
