@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from bench.evidence.chance import clopper_pearson
 from bench.evidence.judges import LIMIT, MARGIN
 from bench.evidence.others import OTHERS, means
-from bench.evidence.page import Results, broken, errors, filled, tables
+from bench.evidence.page import PARTS, Results, broken, errors, filled, tables
 from bench.evidence.power import CASES, harm_in_pairs, needed
-from bench.evidence.rivals import diffy_differs, high
+from bench.evidence.rivals import RIVALS, diffy_differs, high
 from bench.evidence.runs import Tally, tally
 from bench.evidence.worlds import WORLDS, World, failures
 from comparators.evidence.share import ALPHA, Share
+from tests.reading import ROOT
 
+PAGE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
 SEED = 1
 FEW = {
     "no difference, calls independent": 120,
@@ -134,3 +136,8 @@ def test_tables_go_between_their_marks() -> None:
 
     assert filled(page, {"power": "new"}) == page.replace("\nold\n", "\n\nnew\n\n")
     assert tables(Results(runs=1, seed=1, parts=())) == {}
+
+
+def test_the_page_holds_every_part_from_enough_runs() -> None:
+    assert all(f"<!-- make evidence: {part} -->\n\n2,000 runs of each" in PAGE for part in PARTS)
+    assert all(f"| {rival.name} |" in PAGE for rival in RIVALS)
