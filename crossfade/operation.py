@@ -53,7 +53,8 @@ OPERATIONS: Mapping[str, OperationKind] = _kinds(
     OperationKind(name="sandbox.home_dir", effect=_READ, tool="lifecycle"),  # -> str
     # Files. Paths are as the client wrote them.
     OperationKind(name="fs.info", effect=_READ, tool="files", paths=("path",), bounded=True),  # -> FileInfo
-    OperationKind(name="fs.list", effect=_READ, tool="files", paths=("path",), bounded=True),  # -> tuple[FileInfo, ...]
+    # depth: levels, left out where it is one -> tuple[FileInfo, ...]
+    OperationKind(name="fs.list", effect=_READ, tool="files", paths=("path",), bounded=True),
     # range, if_range: headers of those names, as they came -> Content
     OperationKind(name="fs.download", effect=_READ, tool="files", paths=("path",), bounded=True),
     OperationKind(name="fs.upload", effect=_WRITE, tool="files", paths=("path",), bounded=True),  # body -> None

@@ -86,6 +86,30 @@ async def test_a_listing_is_sorted_by_bytes_and_omits_dangling_links(box: Asking
     assert (link.size, link.is_dir, sub.is_dir) == (2, False, True)
 
 
+async def test_a_listing_of_several_levels_tells_where_each_entry_is(box: Asking) -> None:
+    for name in ("b/x", "b/deep/er/f", "a", "b.c", "none/of"):
+        await box.put(f"/workspace/t/{name}", b"12")
+    assert await box.sh("ln -s ../b b/way; ln -s absent b/dangling", cwd="/workspace/t") == (0, "")
+
+    levels = [
+        [each.path.removeprefix("/workspace/t/") for each in (await box.ask("fs.list", path=path, depth=depth)).value]
+        for path, depth in (("/workspace/t", 2), ("t", 3), ("/workspace/t/b", 9))
+    ]
+
+    two = ["a", "b", "b/deep", "b/way", "b/x", "b.c", "none", "none/of"]
+    assert levels == [two, [*two[:3], "b/deep/er", *two[3:]], ["b/deep", "b/deep/er", "b/deep/er/f", "b/way", "b/x"]]
+    assert refusal(await box.ask("fs.list", path=ABSENT, depth=2)) == NOT_FOUND
+
+
+async def test_a_deep_tree_is_listed_whole(box: Asking) -> None:
+    assert (await box.ask("fs.mkdir", path="/workspace" + "/d" * 300)).status == 201
+
+    found = (await box.ask("fs.list", path="/workspace", depth=2048)).value
+
+    assert len(found) == 300
+    assert found[-1].path == "/workspace" + "/d" * 300
+
+
 async def test_info_tells_what_is_there_links_followed(box: Asking) -> None:
     await box.put("/workspace/f", b"123")
     await box.sh("chmod 640 f; ln -s f l; ln -s absent dangling", cwd="/workspace")

@@ -168,8 +168,8 @@ MUTANTS = (
     Mutant(
         name="listings are in any order",
         module=_FILES,
-        old='return done(tuple(sorted(found, key=lambda info: info.name.encode("utf-8", "surrogateescape"))))',
-        new="return done(tuple(found[::-1]))",
+        old='tuple(sorted(found, key=lambda info: info.path.encode("utf-8", "surrogateescape").split(b"/")))',
+        new="tuple(found[::-1])",
         scenarios=("files_in_order",),
     ),
     Mutant(

@@ -109,8 +109,8 @@ MUTANTS = (
     Mutant(
         name="asynchronous commands are waited for",
         module=_FRONT + "requests",
-        old='"run_async": bool(fields.get("runAsync") or fields.get("async"))',
-        new='"run_async": False',
+        old='run_async = bool(fields.get("runAsync") or fields.get("async"))',
+        new="run_async = False",
         scenarios=("session_async_and_logs",),
     ),
     Mutant(

@@ -272,7 +272,7 @@ _ENCODERS: Mapping[str, Callable[[Arguments, str], Wire]] = {
     "sandbox.work_dir": _fixed("GET", "/work-dir"),
     "sandbox.home_dir": _fixed("GET", "/user-home-dir"),
     "fs.info": _files("GET", "/files/info", "path"),
-    "fs.list": _files("GET", "/files", "path"),
+    "fs.list": _files("GET", "/files", "path", "depth"),
     "fs.download": _files("GET", "/files/download", "path"),
     "fs.mkdir": _mkdir,
     "fs.delete": _files("DELETE", "/files", "path", "recursive"),

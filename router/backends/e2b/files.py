@@ -67,9 +67,9 @@ class Files:
         return done(await self._file_info(handle, entry, purpose))
 
     async def _list(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
-        path = self._path(operation)
+        path, depth = self._path(operation), int(operation.arguments.get("depth") or 1)
         try:
-            answer = await self._fs(handle, "ListDir", {"path": path, "depth": 1}, purpose)
+            answer = await self._fs(handle, "ListDir", {"path": path, "depth": depth}, purpose)
         except ConnectError as error:
             if error.code == "not_found":
                 return missing(path)
@@ -85,7 +85,8 @@ class Files:
             for entry, real in zip(entries, followed, strict=True)
             if real is not None
         ]
-        return done(tuple(sorted(found, key=lambda info: info.name.encode("utf-8", "surrogateescape"))))
+        # By the names along the way: of one level by name, of several each directory before what is in it.
+        return done(tuple(sorted(found, key=lambda info: info.path.encode("utf-8", "surrogateescape").split(b"/"))))
 
     async def download(self, handle: Handle, operation: Operation, purpose: Purpose) -> Outcome:
         """fs.download."""

@@ -56,7 +56,7 @@ def single(operation: Operation, *, work_dir: str, user: str, numbers: Numbers =
         case "fs.info" if asked:
             decode = partial(_info, path, numbers)
             return Single(b"POST /filesystem.Filesystem/Stat", orjson.dumps({"path": path}), decode)
-        case "fs.list":
+        case "fs.list" if "depth" not in operation.arguments:
             decode = partial(_list, path, numbers)
             body = orjson.dumps({"path": path, "depth": 1})
             return Single(b"POST /filesystem.Filesystem/ListDir", body, decode)

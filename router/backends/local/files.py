@@ -5,7 +5,7 @@ import grp
 import os
 import posixpath
 import pwd
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from crossfade.operation import Operation
@@ -35,6 +35,8 @@ async def perform(sandbox: LocalSandbox, operation: Operation) -> Outcome:
             case "fs.delete":
                 # A large tree takes a while.
                 return await asyncio.to_thread(remove, sandbox.tree, arguments)
+            case "fs.list" if "depth" in arguments:
+                return await asyncio.to_thread(listing, sandbox.tree, arguments)
             case name:
                 return _PLAIN[name](sandbox.tree, arguments)
     except OSError as error:
@@ -51,13 +53,24 @@ def info(tree: Tree, arguments: Arguments) -> Outcome:
 
 def listing(tree: Tree, arguments: Arguments) -> Outcome:
     path = str(arguments.get("path") or "")
-    directory = absolute(tree, path)
-    found = []
-    for entry in tree.list(path):
+    return done(tuple(listed(tree, tree.list(path), absolute(tree, path), int(arguments.get("depth") or 1))))
+
+
+def listed(tree: Tree, entries: Iterable[Entry], directory: str, depth: int) -> Iterator[FileInfo]:
+    """Entries, and behind each directory what is in it, `depth` levels in all; links are told but not gone into."""
+    levels = [(iter(entries), directory)]
+    while levels:
+        entry = next(levels[-1][0], None)
+        if entry is None:
+            levels.pop()
+            continue
         target = entry if entry.kind != "symlink" else target_of(tree, entry.path)
-        if target is not None:
-            found.append(file_info(target, entry.name, posixpath.join(directory, entry.name)))
-    return done(tuple(found))
+        if target is None:
+            continue
+        path = posixpath.join(levels[-1][1], entry.name)
+        yield file_info(target, entry.name, path)
+        if entry.kind == "dir" and len(levels) < depth:
+            levels.append((iter(children_of(tree, path)), path))
 
 
 def make_directory(tree: Tree, arguments: Arguments) -> Outcome:
@@ -190,6 +203,13 @@ def target_of(tree: Tree, path: str) -> Entry | None:
         return tree.stat(path)
     except OSError:  # dangling, a loop, or leading to what is not the sandbox's: Daytona leaves out what it cannot stat
         return None
+
+
+def children_of(tree: Tree, path: str) -> list[Entry]:
+    try:
+        return tree.list(path)
+    except OSError:  # removed since it was listed, or not the sandbox's to read
+        return []
 
 
 def absolute(tree: Tree, path: str) -> str:

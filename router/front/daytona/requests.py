@@ -29,6 +29,7 @@ from router.front.daytona.routes import Route
 from router.front.daytona.wrapper import unwrap
 
 PTY_ENV_PROTOCOL = "X-Daytona-Pty-Envs~"
+_DEEPEST = 2048  # levels that a path of 4096 bytes can have
 LANGUAGES = ("python", "javascript", "typescript")
 
 
@@ -145,9 +146,9 @@ def _path(query: Query, _body: bytes, _captures: Query) -> Arguments:
 
 
 def _files(query: Query, _body: bytes, _captures: Query) -> Arguments:
-    if query.get("depth", "1") not in ("", "0", "1"):
-        raise BadRequest("listing more than one level is not supported; leave out depth", status=501)
-    return {"path": query.get("path", "")}
+    depth = min(whole(query.get("depth") or "1", "depth", least=1), _DEEPEST)
+    path = {"path": query.get("path", "")}
+    return path if depth == 1 else path | {"depth": depth}
 
 
 def _delete(query: Query, _body: bytes, _captures: Query) -> Arguments:

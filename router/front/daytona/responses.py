@@ -215,7 +215,9 @@ def _file(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
     return json_response(objects.file(outcome.value))
 
 
-def _files(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
+def _files(operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
+    if "depth" in operation.arguments:  # of several levels, names do not tell which
+        return json_response([objects.file(info) | {"path": info.path} for info in outcome.value])
     return json_response([objects.file(info) for info in outcome.value])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from router.backends.local.sandboxes import LocalSandbox
-from router.backends.local.tree import Tree
+from router.backends.local.tree import Entry, Tree
 from router.front.e2b.entries import Owners, entry_of
 from router.front.e2b.messages import Request
 from router.front.e2b.paths import check_user, resolve
@@ -121,16 +121,21 @@ def _list_dir(tree: Tree, root: str, depth: int) -> list[dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConnectError("not_found", f"directory not found: stat {root}: no such file or directory") from error
     owners, found = Owners(), []
-
-    def walk(directory: str, levels: int) -> None:
-        for entry in sorted(tree.list(directory), key=lambda one: one.name.encode(errors="surrogateescape")):
-            path = posixpath.join(directory, entry.name)
-            try:
-                found.append(entry_of(tree, path, owners))
-            except FileNotFoundError:
-                continue  # gone since it was listed
-            if entry.kind == "dir" and levels > 1:
-                walk(path, levels - 1)
-
-    walk(root, depth)
+    levels = [(iter(_sorted(tree.list(root))), root)]
+    while levels:
+        entry = next(levels[-1][0], None)
+        if entry is None:
+            levels.pop()
+            continue
+        path = posixpath.join(levels[-1][1], entry.name)
+        try:
+            found.append(entry_of(tree, path, owners))
+            children = _sorted(tree.list(path)) if entry.kind == "dir" and len(levels) < depth else []
+        except FileNotFoundError:
+            continue  # gone since it was listed
+        levels.append((iter(children), path))
     return found
+
+
+def _sorted(entries: list[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: entry.name.encode(errors="surrogateescape"))

@@ -93,3 +93,17 @@ async def test_a_bulk_download_names_its_parts_as_they_were_asked_for(files: Fil
     assert b'filename="odd/back\\\\slash"' in new.content
     failed = parts[-1].partition(b"\r\n\r\n")[2]
     assert json.loads(failed)["statusCode"] == 404
+
+
+async def test_a_listing_of_several_levels_says_where_each_entry_is(files: Files) -> None:
+    await files.ask("POST", "/files/upload-v2?path=t/b/x", content=b"12")
+
+    one = await files.ask("GET", "/files?path=t")
+    two = await files.ask("GET", "/files?path=t&depth=2")
+    endless = await files.ask("GET", f"/files?path=t&depth={'9' * 40}")
+    none = await files.ask("GET", "/files?path=t&depth=0")
+
+    assert ["path" in each for each in one.json()] == [False]
+    assert [each["path"] for each in two.json()] == ["/workspace/t/b", "/workspace/t/b/x"]
+    assert endless.json() == two.json()
+    assert (none.status_code, none.json()["statusCode"]) == (400, 400)
