@@ -242,7 +242,8 @@ async def test_credentials_are_used_and_left_nowhere(repo: Repository) -> None:
     assert (await repo.ask("push", "closed", **login)).status == 200
     assert (await repo.ask("pull", "closed", **login)).status == 200
 
-    _, found = await repo.box.sh("grep -rl s3cret-word closed/.git ~/.git* ~/.netrc ~/.config/git ~/.cache/git 2>/dev/null; true")
+    places = "closed/.git ~/.git* ~/.netrc ~/.config/git ~/.cache/git"
+    _, found = await repo.box.sh(f"grep -rl s3cret-word {places} 2>/dev/null; true")
     assert found == ""
 
 
