@@ -42,6 +42,11 @@ RESULTS: dict[str, Any] = {
         ".*": [".h"], "none": [],
     },
     "text_replaced_in_some": [[True, False], "\\0&$1 axb \\0&$1"],
+    "files_listed_in_levels": [
+        ["a", "b"],
+        [f"/workspace/transfers/levels/{name}" for name in ("a", "b", "b/deep", "b/x")],
+        [f"/workspace/transfers/levels/{name}" for name in ("a", "b", "b/deep", "b/deep/er", "b/x")],
+    ],
     "delete_does_not_follow_links": ["kept", MISSING],
 }  # fmt: skip
 

@@ -200,3 +200,11 @@ async def delete_does_not_follow_links(world):
     await world.fs.delete_file(root("gone"), recursive=True)
     missing = await failure(world.fs.delete_file(root("gone"), recursive=True))
     return [(await world.fs.download_file(root("outside/file"))).decode(), missing]
+
+
+@scenario(since=(0, 200))
+async def files_listed_in_levels(world):
+    for name in ("b/x", "b/deep/er", "a"):
+        await world.fs.upload_file(b"", root(f"levels/{name}"))
+    found = [await world.fs.list_files(root("levels"), depth=depth) for depth in (1, 2, 3)]
+    return [[each.path or each.name for each in level] for level in found]
