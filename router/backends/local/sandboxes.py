@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import Any, Literal
 
 from router.backends.local.launcher import BadCwd, Launcher, LauncherGone
 from router.backends.local.process import Process
+from router.backends.local.removal import remove_quietly
 from router.backends.local.tree import DiskFull, Tree
 from router.backends.local.view import View, machine_view, prepare_own, visible_path
 
@@ -107,7 +107,7 @@ class LocalSandboxes:
         sandbox = self.get(id)
         del self._sandboxes[id]
         await sandbox.stop()
-        await asyncio.to_thread(shutil.rmtree, self.directory / id, True)
+        await asyncio.to_thread(remove_quietly, self.directory / id)
 
     def _sandbox(self, id: str, env: Mapping[str, str], meta: Mapping[str, Any]) -> "LocalSandbox":
         return LocalSandbox(

@@ -4,7 +4,6 @@
 # Everything here is relative to open directories, which pathlib cannot be.
 import errno
 import os
-import shutil
 import stat as modes
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from router.backends.local.removal import remove_tree
 from router.backends.local.view import SHADOWED
 
 LINK_LIMIT = 40
@@ -156,7 +156,7 @@ class Tree:
             if entry_at(spot).kind != "dir":
                 os.unlink(spot.name, dir_fd=spot.directory)
             elif recursive:
-                shutil.rmtree(spot.name, dir_fd=spot.directory)
+                remove_tree(spot.name, spot.directory)
             else:
                 os.rmdir(spot.name, dir_fd=spot.directory)
         self._counted_at = float("-inf")
