@@ -62,6 +62,10 @@ class FlagSettings:
     stream_url: str = ""  # where a relay proxy is used instead of LaunchDarkly itself
     base_url: str = ""
     events_url: str = ""
+    api_url: str = "https://app.launchdarkly.com"  # by which `crossfade flags` changes the account's flags
+    api_token: str = field(default="", repr=False)  # an API access token that may write flags
+    project: str = ""
+    environment: str = ""
     send_events: bool = True  # to LaunchDarkly: which stages were served, and how both sides did
     events_sample: float = 0.05  # share of compared calls that become a migration event
     seed: int = 20_260_101  # shared by all tools, so that tools of one sandbox move together
@@ -352,6 +356,7 @@ _URLS: Mapping[str, Mapping[str, str]] = {
     "origins.old": {"url": "https://app.daytona.io/api"},
     "origins.new": {"url": "https://api.e2b.app", "sandbox_url": "http://127.0.0.1:3000"},
     "flags": {
+        "api_url": "https://app.launchdarkly.com",
         "stream_url": "https://relay.example.org",
         "base_url": "https://relay.example.org",
         "events_url": "https://relay.example.org",

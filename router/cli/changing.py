@@ -49,7 +49,7 @@ def flag_rows(config: str | None, *, create: bool) -> Iterator[tuple["SqlFlagRow
     settings = load(config)
     if settings.flags.source == "launchdarkly":
         raise SettingsError(
-            "flags.source is launchdarkly: flags are looked at and changed in LaunchDarkly's dashboard; "
+            "flags.source is launchdarkly: this is looked at in LaunchDarkly's dashboard; "
             'to keep them here, set flags.source = "embedded"'
         )
     rows = open_flag_rows(settings.store.url, create=create)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-_SECRET = ("key", "secret", "sdk_key", "admin_token")
+_SECRET = ("key", "secret", "sdk_key", "admin_token", "api_token")
 _MASK = "********"
 _IN_URL = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")  # user:password
 

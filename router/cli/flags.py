@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from crossfade.errors import SettingsError
+from router.cli import account
 from router.cli.changing import AS_JSON, AUTHOR, CONFIG, DRY_RUN, REASON, YES, agree, flag_rows, signed, version_of
 
 _AS_ALL = "as-all"  # instead of a stage: the sandbox follows the shares again
@@ -25,6 +26,9 @@ def list_flags(config: str | None, as_json: bool) -> None:
     from crossfade.stage import TOOLS
     from router.flags import schema
 
+    if account.is_account(config):
+        account.listed(config, as_json)
+        return
     with flag_rows(config, create=False) as (rows, _):
         _, found = rows.read()
     lines = [(tool, found.get(schema.PREFIX + tool)) for tool in TOOLS]
@@ -101,6 +105,11 @@ def set_flag(
     wanted = schema.shares(value) if value is not None else None
     chosen = _targets(sandboxes)
     by, why = signed(author, reason)
+    if account.is_account(config):
+        if sandboxes:
+            raise click.UsageError("single sandboxes of an account are targeted in LaunchDarkly's dashboard")
+        account.changed(tool, value, f"{why} ({by})", yes=yes, dry_run=dry_run, config=config, as_json=as_json)
+        return
     with flag_rows(config, create=not dry_run) as (rows, seed):
         _, found = rows.read()
         before = found.get(key)
@@ -117,6 +126,9 @@ def set_flag(
         click.echo(json.dumps({"schema": "crossfade.flag/1", "changed": not dry_run, "flag": flag}))
     else:
         click.echo(f"{'would change' if dry_run else 'changed'} {change}")
+
+
+flags.add_command(account.push)
 
 
 def _known_targets(flag: Mapping[str, Any] | None) -> dict[str, Any]:

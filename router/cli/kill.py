@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from crossfade.errors import SettingsError
+from router.cli import account
 from router.cli.changing import AS_JSON, AUTHOR, CONFIG, DRY_RUN, REASON, YES, agree, flag_rows, signed, version_of
 
 
@@ -29,6 +30,9 @@ def kill(
     from router.flags import schema
 
     by, why = signed(author, reason)
+    if account.is_account(config):
+        account.killed(config, f"{why} ({by})", on=not lift, yes=yes, dry_run=dry_run, as_json=as_json)
+        return
     with flag_rows(config, create=not dry_run) as (rows, _):
         before = rows.read()[1].get(schema.KILL)
         version, on = version_of(before), not lift

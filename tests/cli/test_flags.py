@@ -263,6 +263,6 @@ def test_flags_of_an_account_are_not_the_store_s(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 2
-    assert "LaunchDarkly's dashboard" in done.stderr
+    assert "flags.api_token" in done.stderr
     assert "sdk-secret" not in done.stdout + done.stderr
     assert not (tmp_path / "state.db").exists()

@@ -176,7 +176,7 @@ def test_a_start_without_the_account_goes_on_with_the_last_good_flags(
             server.refusing = 503
         case "hung":
             server.garbage = b""
-        case "garbage":
+        case _:
             server.garbage = b'event: put\ndata: {"path"\n\n'
 
     started = time.monotonic()
