@@ -201,6 +201,7 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         app.reconciler.restore()
         app.reconciler.flags_changed()  # they may have, while nobody was here
         await app.keeper.resume()
+        await app.engine.lifecycle.births.resume()
         yield app
 
 

@@ -18,6 +18,7 @@ from router.engine.decide import Decider, Wishes
 from router.engine.forward import Answer, Forward
 from router.engine.keys import digest
 from router.engine.onlynew import OnlyNew
+from router.front.daytona.errors import error_body
 from router.twins.birth import Births
 from router.twins.keeper import Keeper
 from router.twins.registry import Registry
@@ -26,6 +27,7 @@ from router.twins.state import Twin
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 _TRANSITIONS = ("sandbox.start", "sandbox.stop", "sandbox.archive")
+_GOING = ("destroying", "destroyed")
 _SECRET_FIELDS = ("env", "authToken")
 
 
@@ -131,7 +133,10 @@ class Lifecycle:
         """start, stop, archive: the seat first when it is new, then old's own answer; the follower after it."""
         if twin.seat is Origin.NEW:
             # The client's answer is old's object; it must not say so before the seat has done it.
-            await self._on_new(twin, operation)
+            outcome = await self._on_new(twin, operation)
+            if not outcome.ok:
+                call.reason = f"new, which has the seat, did not {operation.partition('.')[2]}"
+                return _refused(call, outcome)
         answer = await self.forward.fetch(call, body, ANSWER_LIMIT)
         if answer.status < 300:
             self._processes_gone(twin)
@@ -161,7 +166,12 @@ class Lifecycle:
         """A durable tombstone, then old's answer to the client, then the other side until it is gone (P17)."""
         before = twin.row.follower
         await self.keeper.deleting(twin)
-        answer = await self.forward.fetch(call, body, ANSWER_LIMIT)
+        try:
+            answer = await self.forward.fetch(call, body, ANSWER_LIMIT)
+        except BaseException:
+            # The client is told, or has gone. Nothing is deleted on the word of a call that old may never have heard.
+            tasks.spawn(self._undecided(twin, before), name=f"delete of {twin.id} broke off")
+            raise
         if answer.status < 300 or answer.status == 404:
             self.keeper.delete_rest(twin, Origin.OLD)
             self.decider.forget(twin.id)
@@ -170,6 +180,15 @@ class Lifecycle:
             await self.registry.change(twin, follower=before)
         return answer
 
+    async def _undecided(self, twin: Twin, before: FollowerState) -> None:
+        """Old's answer to a delete was lost: what old still has tells whether it was carried out."""
+        outcome = await self.sides.perform(twin, Origin.OLD, Operation(name="sandbox.get"), Purpose.KEEPER, seconds=60)
+        if outcome.status == 404 or (outcome.ok and outcome.value.state in _GOING):
+            self.keeper.delete_rest(twin, Origin.OLD)
+            self.decider.forget(twin.id)
+        else:
+            await self.registry.change(twin, follower=before)
+
     @staticmethod
     def is_transition(operation: str) -> bool:
         return operation in _TRANSITIONS
@@ -177,6 +196,12 @@ class Lifecycle:
     @staticmethod
     def deleted(twin: Twin) -> bool:
         return twin.row.follower in (FollowerState.DELETING, FollowerState.GONE)
+
+
+def _refused(call: Call, outcome: Outcome) -> Answer:
+    status = outcome.status if outcome.status >= 400 else 502
+    body = error_body("control", status, outcome.message, code=outcome.code, path=call.path, method=call.method)
+    return Answer(status=status, headers=[(b"content-type", b"application/json; charset=utf-8")], body=body)
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

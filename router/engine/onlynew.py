@@ -3,12 +3,12 @@
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, done, refused
+from crossfade.outcome import Fate, Outcome, done, refused
 from crossfade.results import SandboxInfo
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState, TwinRow
@@ -21,6 +21,7 @@ from router.engine.keys import Keys, digest
 from router.engine.translate import asking
 from router.front.daytona import objects, responses
 from router.twins.keeper import Keeper
+from router.twins.reaper import Reaper
 from router.twins.registry import Registry
 from router.twins.sides import Sides
 from router.twins.state import Twin
@@ -37,6 +38,10 @@ class OnlyNew:
     keeper: Keeper
     keys: Keys
     public_url: str
+    reaper: Reaper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reaper = Reaper(self.sides.backends)
 
     async def create(self, call: Call, operation: Operation, key: str, organization: str, wishes: Wishes) -> Answer:
         """Create on new and answer in Daytona's words. Raises KeyRefused, UpstreamFailed."""
@@ -63,6 +68,8 @@ class OnlyNew:
         call.sandbox, call.twin, call.answering = key, twin, str(Origin.NEW)
         call.reason = "every tool is complete: made on new only"
         if not outcome.ok or not isinstance(outcome.value, SandboxInfo):
+            if outcome.ok or outcome.fate is Fate.UNKNOWN:
+                self.reaper.watch(Origin.NEW, row.nonce)
             await self.registry.remove(twin)
             return self._answer(call, operation, outcome)
         info = _info(key, operation.arguments, organization, call)
@@ -79,11 +86,12 @@ class OnlyNew:
                 return await self._described(call, twin, operation)
             case "sandbox.start" | "sandbox.stop" | "sandbox.archive":
                 outcome = await self._on_new(twin, operation)
-                return (
-                    await self._described(call, twin, operation)
-                    if outcome.ok
-                    else self._answer(call, operation, outcome)
-                )
+                if not outcome.ok:
+                    return self._answer(call, operation, outcome)
+                # Lists are answered from what is kept.
+                state = "started" if operation.name == "sandbox.start" else "stopped"
+                await self.registry.change(twin, control={**twin.row.control, "state": state})
+                return await self._described(call, twin, operation)
             case "sandbox.delete":
                 return await self._delete(call, twin, operation)
             case "sandbox.labels":

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from crossfade.operation import Operation
+from crossfade.outcome import Fate
 from crossfade.results import SandboxInfo
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
 from router.twins import probe
 from router.twins.egress import Egress
+from router.twins.reaper import Reaper
 from router.twins.registry import Registry
 from router.twins.settle import SettleFailed, Settler
 from router.twins.sides import Sides
@@ -33,6 +35,10 @@ class Births:
     egress: Egress
     create_seconds: float = 120.0
     fence_seconds: float = FENCE_SECONDS
+    reaper: Reaper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reaper = Reaper(self.sides.backends)
 
     def announce(self, twin: Twin) -> None:
         """Process calls wait from now on, at most FENCE_SECONDS: the seat is to move before anything runs."""
@@ -65,6 +71,13 @@ class Births:
                 twin.fence_process.set()
                 twin.fence_process = None
 
+    async def resume(self) -> None:
+        """After a start: followers that were being made when the router died are not ours to wait for any more."""
+        for twin in self.registry:
+            if twin.row.follower is FollowerState.CREATING:
+                self.reaper.watch(twin.seat.other, twin.row.nonce)
+                await self._hold(twin, "the router ended while its follower was made")
+
     async def _create(self, twin: Twin, there: Origin, arguments: Mapping[str, Any]) -> dict[str, str] | None:
         metadata = {"crossfade_key": twin.row.routing_key, "crossfade_nonce": twin.row.nonce, "dt_id": twin.id}
         shut_in = {"internet": False} if self.egress.born_shut_in(there) else {}
@@ -74,9 +87,12 @@ class Births:
             async with asyncio.timeout(self.create_seconds):
                 outcome = await backend.perform(create, Purpose.KEEPER)
         except TimeoutError:
+            self.reaper.watch(there, twin.row.nonce)
             await self._hold(twin, f"{there} did not create within {self.create_seconds:g} s")
             return None
         if not outcome.ok or not isinstance(outcome.value, SandboxInfo):
+            if outcome.ok or outcome.fate is Fate.UNKNOWN:
+                self.reaper.watch(there, twin.row.nonce)
             await self._hold(twin, f"{there} refused to create: {outcome.status} {outcome.message}"[:200])
             return None
         return {**twin.row.ids, there: outcome.value.id}

@@ -15,6 +15,7 @@ from crossfade.results import SandboxInfo
 from crossfade.stage import Origin
 from crossfade.upstream import Headers, Purpose, Upstream, UpstreamFailed, UpstreamRequest
 from router.backends.e2b.envd import Handle
+from router.backends.e2b.pauses import pause
 from router.backends.e2b.refusals import NOT_RUNNING, Failed, edge_error, lost
 
 TTL_SECONDS = 3600  # wall clock; put off while the sandbox is used, paused at its end
@@ -22,7 +23,6 @@ RESUMED = 201  # of connect: it was paused
 NONCE = "crossfade_nonce"  # metadata that finds a sandbox whose create was not answered
 _LIMIT = 16 * 1024 * 1024
 _TRIES = 4
-_LONGEST_PAUSE_SECONDS = 5.0
 _ANSWER_SECONDS = 120.0
 _MOST_PAGES = 1000
 _AGAIN_SECONDS = 60.0  # until an end that could not be put off is tried again
@@ -183,8 +183,10 @@ class Control:
 
     async def _pause(self, sandbox: str, purpose: Purpose) -> Outcome:
         answer = await self._send("POST", f"/sandboxes/{_id(sandbox)}/pause", {}, purpose)
-        # 409: paused already.
-        if answer.status in (204, 409):
+        if answer.status == 204:
+            return done(SandboxInfo(id=sandbox, state="stopped"))
+        # 409: paused already, or on its way from one state to another: what it is now tells.
+        if answer.status == 409 and (await self._look(sandbox, purpose))[0] == "paused":
             return done(SandboxInfo(id=sandbox, state="stopped"))
         return _refusal(answer, sandbox)
 
@@ -256,8 +258,7 @@ class Control:
             # The only answer that says nothing was done, whatever was asked.
             if answer.status != 429 or attempt == _TRIES - 1:
                 return answer
-            said = answer.header(b"retry-after")
-            await asyncio.sleep(min(float(said) if said.isdigit() else 2.0**attempt, _LONGEST_PAUSE_SECONDS))
+            await asyncio.sleep(pause(answer.headers, 2.0**attempt, purpose))
         raise AssertionError("the last attempt returns")
 
     async def _once(self, request: UpstreamRequest) -> _Answer:

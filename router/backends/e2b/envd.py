@@ -14,6 +14,7 @@ from crossfade.outcome import unknown
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamFailed, UpstreamRequest, UpstreamResponse
 from router.backends.e2b.form import Form
+from router.backends.e2b.pauses import pause
 from router.backends.e2b.refusals import Failed, edge_error, is_missing, lost
 from router.wire.connect import END, FrameDecoder, encode_frame, stream_error, unary_error
 
@@ -21,7 +22,6 @@ ENVD_PORT = 49983
 _ANSWER_LIMIT = 64 * 1024 * 1024
 _TRIES = 10
 _PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 5.0
 # Longest silences: of a call, of a stream (envd pings every 50 s), of a file on its way in or out.
 _CALL_SECONDS = 60.0
 _STREAM_SECONDS = 160.0
@@ -185,7 +185,7 @@ class Envd:
                 case 401 | 502 if not verified and (response.status == 401 or is_missing(text)):
                     handle, verified = await self.verify(handle.id, purpose), True
                 case 409 | 429 if attempt < _TRIES - 1:
-                    await asyncio.sleep(_pause(response, attempt))
+                    await asyncio.sleep(pause(response.headers, _PAUSE_SECONDS * (attempt + 1), purpose))
                 case _:
                     raise Failed(outcome)
             if isinstance(body, AsyncIterator):
@@ -249,10 +249,3 @@ def _lines(base: str, user: str, handle: Handle, purpose: Purpose, operation: st
 @lru_cache(maxsize=16)
 def _basic(user: str) -> bytes:
     return b"Basic " + base64.b64encode(f"{user}:".encode())
-
-
-def _pause(response: UpstreamResponse, attempt: int) -> float:
-    """Seconds until the next attempt: as the answer says, within reason."""
-    said = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
-    wanted = float(said) if said.isdigit() else _PAUSE_SECONDS * (attempt + 1)
-    return min(wanted, _LONGEST_PAUSE_SECONDS)
