@@ -188,7 +188,9 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
             records.count(origin, purpose)
             telemetry.count(origin, purpose)
 
-        pools = await stack.enter_async_context(Pools())
+        pools = await stack.enter_async_context(
+            Pools(ca_files=[file for file in (settings.old.ca_file, settings.new.ca_file) if file])
+        )
         http = await stack.enter_async_context(Http1Upstream(count=count, pools=pools))
         upstream = TimedUpstream(http, telemetry.timed)
         worker = await stack.enter_async_context(CompareWorker())

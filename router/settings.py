@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -36,6 +37,7 @@ class OldOrigin:
     kind: str = "daytona"
     url: str = ""
     key: str = field(default="", repr=False)  # for work on twins; clients' own keys are relayed, never kept
+    ca_file: str = ""  # certificates trusted besides the system's roots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class NewOrigin:
     url: str = ""
     sandbox_url: str = ""
     key: str = field(default="", repr=False)
+    ca_file: str = ""  # certificates trusted besides the system's roots: a private authority, as with BYOC
     templates: Mapping[str, str] = field(default_factory=dict)  # snapshot -> template; "*" matches every snapshot
     user: str = "root"
     home_dir: str = "/root"
@@ -232,6 +235,9 @@ class _Reader:
             raise self._error(
                 "origins.old", "url", "is missing; set it to the address of your Daytona API, ending in /api"
             )
+        for section, origin in (("origins.old", settings.old), ("origins.new", settings.new)):
+            if origin.ca_file and (problem := _certificates_problem(origin.ca_file)):
+                raise self._error(section, "ca_file", problem)
         if settings.flags.source == "launchdarkly" and not settings.flags.sdk_key:
             key = 'is missing; give the environment\'s server-side SDK key, such as { env = "LAUNCHDARKLY_SDK_KEY" }'
             raise self._error("flags", "sdk_key", key)
@@ -336,6 +342,14 @@ class _Reader:
             if assigned and f"{dotted}{assigned[1]}".replace('"', "") == target:
                 return number
         return section_line
+
+
+def _certificates_problem(file: str) -> str:
+    try:
+        ssl.create_default_context().load_verify_locations(file)
+    except (OSError, ValueError) as error:  # ssl's own errors are OSErrors
+        return f"is '{file}', which holds no certificates that can be read ({type(error).__name__}); give a PEM file"
+    return ""
 
 
 def _url_problem(value: str, scheme: str, host: str | None, port: int | None) -> str:

@@ -74,12 +74,12 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def router(
-    directory: Path, old: str, *, way: str = "relayed", port: int = 0, extra: str = ""
+    directory: Path, old: str, *, way: str = "relayed", port: int = 0, extra: str = "", old_extra: str = ""
 ) -> AsyncIterator[Router]:
     """Start it; stop it. `old` is the origin's URL without /api."""
     directory.mkdir(exist_ok=True)
     settings = parse(
-        f'[origins.old]\nurl = "{old}/api"\nkey = "{KEY}"\n'
+        f'[origins.old]\nurl = "{old}/api"\nkey = "{KEY}"\n{old_extra}'
         f'[origins.new]\nurl = "http://127.0.0.1:9"\nsandbox_url = "http://127.0.0.1:9"\nkey = "{KEY}"\n'
         f'[store]\nurl = "sqlite:///{directory / "crossfade.db"}"\n{extra}'
     )

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import weakref
+from collections.abc import Sequence
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -13,19 +14,19 @@ from router.wire.http1.pool import Pool, PoolSettings
 class Pools:
     """Keep-alive connections to any number of origins; an `async with` block is their lifetime.
 
-    `ca_file`: certificates trusted besides the system's roots.
+    `ca_files`: certificates trusted besides the system's roots.
     """
 
     def __init__(
         self,
         settings: PoolSettings | None = None,
         *,
-        ca_file: str = "",
+        ca_files: Sequence[str] = (),
         resolve: Resolve = system_resolve,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         self._settings = settings or PoolSettings()
-        self._ca_file = ca_file
+        self._ca_files = ca_files
         self._resolve = resolve
         self._refresh_seconds = refresh_seconds
         self._tls: ssl.SSLContext | None = None
@@ -65,7 +66,7 @@ class Pools:
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = ssl.create_default_context()
-            if self._ca_file:
-                self._tls.load_verify_locations(self._ca_file)
+            for file in self._ca_files:
+                self._tls.load_verify_locations(file)
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls

@@ -77,7 +77,7 @@ async def tls_origin(certificates: Path) -> AsyncIterator[There]:
 
 
 async def test_a_private_authority_is_trusted_where_it_is_given(certificates: Path) -> None:
-    async with tls_origin(certificates) as there, Pools(ca_file=str(certificates / "ca.pem")) as pools:
+    async with tls_origin(certificates) as there, Pools(ca_files=[str(certificates / "ca.pem")]) as pools:
         pool = pools.get(f"https://localhost:{there.port}")
         for _ in range(3):
             assert await ask(pool, post(2), b"hi").answer() == (200, b"2")
@@ -87,8 +87,8 @@ async def test_a_private_authority_is_trusted_where_it_is_given(certificates: Pa
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"], ids=["unknown authority", "other name"])
 async def test_who_cannot_be_verified_gets_no_byte(certificates: Path, host: str) -> None:
-    ca_file = "" if host == "localhost" else str(certificates / "ca.pem")
-    async with tls_origin(certificates) as there, Pools(ca_file=ca_file) as pools:
+    ca_files = [] if host == "localhost" else [str(certificates / "ca.pem")]
+    async with tls_origin(certificates) as there, Pools(ca_files=ca_files) as pools:
         call = await ask(pools.get(f"https://{host}:{there.port}"), post(2), b"hi").over()
 
         assert call.lost is not None and "CERTIFICATE_VERIFY_FAILED" in str(call.lost) and not call.lost.sent
@@ -96,7 +96,7 @@ async def test_who_cannot_be_verified_gets_no_byte(certificates: Path, host: str
 
 
 async def test_an_origin_without_tls_is_told_as_such(certificates: Path) -> None:
-    async with Pools(ca_file=str(certificates / "ca.pem")) as pools:
+    async with Pools(ca_files=[str(certificates / "ca.pem")]) as pools:
         server = await asyncio.start_server(_plain, "127.0.0.1", 0)
         call = await ask(pools.get(f"https://localhost:{server.sockets[0].getsockname()[1]}")).over()
         server.close()
@@ -111,7 +111,7 @@ async def _plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def test_large_bodies_pass_both_ways_with_pauses(certificates: Path) -> None:
-    async with tls_origin(certificates) as there, Pools(ca_file=str(certificates / "ca.pem")) as pools:
+    async with tls_origin(certificates) as there, Pools(ca_files=[str(certificates / "ca.pem")]) as pools:
         pool = pools.get(f"https://localhost:{there.port}")
         down = ask(pool, b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
         await down.until(lambda it: it.body)
@@ -129,7 +129,7 @@ async def test_large_bodies_pass_both_ways_with_pauses(certificates: Path) -> No
 
 
 async def test_the_end_of_a_tls_connection_ends_or_cuts_an_answer(certificates: Path) -> None:
-    async with tls_origin(certificates) as there, Pools(ca_file=str(certificates / "ca.pem")) as pools:
+    async with tls_origin(certificates) as there, Pools(ca_files=[str(certificates / "ca.pem")]) as pools:
         pool = pools.get(f"https://localhost:{there.port}")
         assert await ask(pool, b"GET /end HTTP/1.1\r\nHost: h\r\n\r\n").answer() == (200, b"to the end")
         cut = await ask(pool, b"GET /cut HTTP/1.1\r\nHost: h\r\n\r\n").over()
