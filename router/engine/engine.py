@@ -23,6 +23,7 @@ from router.engine.keys import KeyRefused
 from router.engine.lifecycle import ANSWER_LIMIT, Lifecycle
 from router.engine.sockets import Sockets
 from router.engine.twincall import TwinCalls
+from router.front.daytona.missing import capability
 from router.front.daytona.rewrite import rewrite, rewrites
 from router.front.daytona.routes import match
 from router.twins.evidence import Verdict
@@ -164,10 +165,9 @@ class Engine:
             if call.route is not None and call.route.plane == "toolbox":
                 classify(call)
                 if not await self.twincalls.unknown(call, call.twin, lambda: self.observe_only(call, send)):
-                    message = (
-                        f"not supported: {call.method} {call.path} has no equivalent on the side this sandbox is on"
-                    )
-                    await self._router_error(call, send, 501, "NOT_IMPLEMENTED", message)
+                    await self._missing(call, send)
+                return False
+            if call.twin.seat is Origin.NEW and await self._beside_old(call, call.twin, send):
                 return False
         if operation == "sandbox.create":
             classify(call)
@@ -179,6 +179,27 @@ class Engine:
             return False
         await self.observe_only(call, send)
         return False
+
+    async def _beside_old(self, call: Call, twin: Twin, send: "_Started") -> bool:
+        """A control call that is no operation, of a sandbox whose seat is on new. False: old may answer it."""
+        assert call.route is not None
+        classify(call)
+        here = Origin.OLD in twin.row.ids
+        if call.route.kind == "activity":
+            twin.last_activity = self.twincalls.clock.monotonic()
+        if call.route.kind in ("activity", "toolbox_url") and not here:
+            await self.lifecycle.only_new.keys.check(call, twin, twin.last_activity)
+            await self._send(call, send, self.lifecycle.only_new.told(call))
+            return True
+        if here and (call.method == "GET" or call.route.kind in ("activity", "toolbox_url")):
+            return False
+        await self._missing(call, send)
+        return True
+
+    async def _missing(self, call: Call, send: "_Started") -> None:
+        """Refuse what only old's provider can do, by its name: done on old it would not be done where it counts."""
+        message = f"not supported: {capability(call.path)} has no equivalent on the side this sandbox is on"
+        await self._router_error(call, send, 501, "NOT_IMPLEMENTED", message)
 
     async def observe_only(self, call: Call, send: "_Started") -> None:
         """Relay to old: a sandbox without twin, a list, a route nobody knows."""
@@ -222,6 +243,10 @@ class Engine:
         call.reason = "lifecycle runs on both sides by rule"
         if call.decision and STAGES[call.decision.stage].compared is not Compared.NOTHING:
             call.dropped = "lifecycle is not compared"
+        if operation == "sandbox.ssh" and twin.seat is Origin.NEW:
+            # On old it would let somebody in where nothing runs any more.
+            await self._missing(call, send)
+            return
         if Origin.OLD not in twin.row.ids:
             await self._only_new(call, twin, body, send)
             return

@@ -101,6 +101,13 @@ class OnlyNew:
             case _:
                 return self._answer(call, operation, await self._on_new(twin, operation))
 
+    def told(self, call: Call) -> Answer:
+        """The answer to a note of activity, or to the question where the toolbox is."""
+        assert call.route is not None
+        if call.route.kind == "activity":
+            return Answer(status=201, headers=[], body=b"")
+        return _json({"url": objects.toolbox_url(asking(call, self.public_url).public_url)})
+
     def listed(self, call: Call, answer: Answer, labels: Mapping[str, str], *, first_page: bool) -> Answer:
         """Old's list with the caller's own sandboxes of this kind on its first page, whatever shape the SDK wants."""
         found = self._mine(call, labels) if first_page and answer.status == 200 else []
