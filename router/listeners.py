@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 from crossfade.errors import SettingsError, Unreachable
 from router.settings import Settings
@@ -19,6 +21,15 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     if record.msg == _CLIENTS_DOING:
         record.exc_info, record.levelno, record.levelname = None, logging.INFO, "INFO"
     return True
+
+
+class WebsocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's own, which lets go in peace of a client that breaks the rules while it is being closed."""
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is whole. One that is no text closes the connection, unless it is being closed already."""
+        with contextlib.suppress(InvalidState):
+            super().send_receive_event_to_app()
 
 
 class Listener(uvicorn.Server):
@@ -41,6 +52,7 @@ def listener(
         host=host.strip("[]"),
         port=int(port),
         http=http,
+        ws=WebsocketProtocol,
         lifespan="off",
         access_log=False,
         log_config=None,

@@ -74,6 +74,7 @@ async def _serve(
     import uvicorn
 
     from router.backends.local.sandboxes import LocalSandboxes
+    from router.listeners import WebsocketProtocol
 
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: list[Any] | None = None) -> None:
@@ -95,7 +96,7 @@ async def _serve(
             host=host,
             port=port,
             log_level="warning",
-            ws="websockets-sansio",
+            ws=WebsocketProtocol,
             server_header=False,
             # Longer than a router's pool keeps a connection (PoolSettings.idle_seconds), as at providers' own edges:
             # else a write could meet a closing one.

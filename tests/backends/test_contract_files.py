@@ -62,7 +62,10 @@ async def test_a_missing_file_is_404_everywhere(box: Asking) -> None:
 async def test_a_directory_cannot_be_downloaded_or_overwritten(box: Asking) -> None:
     await box.put("/workspace/dir/file", b"")
 
-    assert refusal(await box.ask("fs.download", path="/workspace/dir")) == BAD
+    refused = await box.ask("fs.download", path="/workspace/dir")
+    assert refusal(refused) == BAD
+    # In these words: SDKs show them, and their callers read them.
+    assert refused.message == "bad request: /workspace/dir: is a directory"
     assert refusal(await box.ask("fs.upload", b"x", path="/workspace/dir")) == BAD
 
 

@@ -100,6 +100,8 @@ class Files:
             if response.status == 416:
                 return ranges.refused_by(response.headers)
             outcome = edge_error(response.status, body)
+            if outcome.status == 400 and outcome.message.endswith("is a directory"):
+                return refused(400, "BAD_REQUEST", f"bad request: {path}: is a directory")  # as Daytona words it
             return missing(path) if outcome.status == 404 else outcome
         return done(ranges.content_of(response), status=response.status)
 
