@@ -198,7 +198,8 @@ class Engine:
 
     async def _missing(self, call: Call, send: "_Started") -> None:
         """Refuse what only old's provider can do, by its name: done on old it would not be done where it counts."""
-        message = f"not supported: {capability(call.path)} has no equivalent on the side this sandbox is on"
+        what = f"{capability(call.path)} ({call.method} {call.path})"
+        message = f"not supported: {what} has no equivalent on the side this sandbox is on"
         await self._router_error(call, send, 501, "NOT_IMPLEMENTED", message)
 
     async def observe_only(self, call: Call, send: "_Started") -> None:
