@@ -1,6 +1,6 @@
 """Twins: the two sandboxes behind one client-visible sandbox, as kept on disk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -42,3 +42,5 @@ class TwinRow:
     baseline: Mapping[str, int] | None = None  # digest of a command line -> processes at birth; None: not known
     control: Mapping[str, Any] = field(default_factory=dict)  # last control-plane object, secrets left out
     created_at: float = 0.0  # Unix seconds
+    seat_since: float = 0.0  # Unix seconds; 0: since it was made
+    lost: Sequence[str] = ()  # paths whose last changes stayed behind when the seat was moved from a dead side

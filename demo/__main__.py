@@ -73,6 +73,7 @@ sandbox_url = "{new}"
 key = "{KEY}"
 templates = {{ "*" = "base" }}
 [mirror]
+system_roots = []
 eligible_orgs = ["*"]
 shadow_egress = "open"
 lane_calls = 400

@@ -1,8 +1,8 @@
 """Transitions: what becomes of a twin when what its flags ask for changes (design §5).
 
 Only the wish of now counts, never the way it was reached: so a change that was missed, or made while no router ran,
-ends in the same place. Who answers process calls is never changed here: the seat moves at birth only, so that no flag
-change parts a running process from its state.
+ends in the same place. No flag change parts a running process from its state: a seat that is to move goes at birth, at
+a start after a stop, or when nothing runs any more, and until then it answers where it is.
 """
 
 from collections.abc import Mapping
@@ -31,19 +31,22 @@ class Standing(StrEnum):
 
 
 class Happening(StrEnum):
-    """What becomes of it. HOLD: the other side is asked for; the seat goes on answering, because it has the state."""
+    """What becomes of it. MOVE: the seat, once nothing is left behind by it. HOLD: it cannot, and goes on answering."""
 
     KEEP = "keep"
     JOIN = "join"
     DETACH = "detach"
+    MOVE = "move"
     HOLD = "hold"
 
 
-_KEEP, _JOIN, _DETACH, _HOLD = Happening.KEEP, Happening.JOIN, Happening.DETACH, Happening.HOLD
+_KEEP, _JOIN, _DETACH, _MOVE, _HOLD = (
+    Happening.KEEP, Happening.JOIN, Happening.DETACH, Happening.MOVE, Happening.HOLD,
+)  # fmt: skip
 TABLE: Mapping[Standing, Mapping[Wish, Happening]] = MappingProxyType(
     {
-        Standing.OLD: {Wish.NOTHING: _DETACH, Wish.OLD: _KEEP, Wish.NEW: _HOLD},
-        Standing.NEW: {Wish.NOTHING: _HOLD, Wish.OLD: _HOLD, Wish.NEW: _KEEP},
+        Standing.OLD: {Wish.NOTHING: _DETACH, Wish.OLD: _KEEP, Wish.NEW: _MOVE},
+        Standing.NEW: {Wish.NOTHING: _MOVE, Wish.OLD: _MOVE, Wish.NEW: _KEEP},
         Standing.DETACHED: {Wish.NOTHING: _KEEP, Wish.OLD: _JOIN, Wish.NEW: _JOIN},
         Standing.ALONE_OLD: {Wish.NOTHING: _KEEP, Wish.OLD: _KEEP, Wish.NEW: _HOLD},
         Standing.ALONE_NEW: {Wish.NOTHING: _HOLD, Wish.OLD: _HOLD, Wish.NEW: _KEEP},
@@ -74,6 +77,8 @@ def happening(now: Standing, wished: Wish) -> Happening:
 
 def after(now: Standing, what: Happening) -> Standing:
     """The standing once it has happened."""
+    if what is Happening.MOVE:
+        return Standing.OLD if now is Standing.NEW else Standing.NEW
     return {Happening.JOIN: Standing.OLD, Happening.DETACH: Standing.DETACHED}.get(what, now)
 
 

@@ -7,8 +7,7 @@ import logging
 import secrets
 import signal
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +48,7 @@ from router.engine.translate import Translation
 from router.engine.twincall import TwinCalls
 from router.flags.embedded import EmbeddedFlags
 from router.flags.source import flag_source
+from router.gauges import gauges
 from router.listeners import announce, listener, started
 from router.preview.app import Preview
 from router.preview.build import Parts, previews
@@ -63,10 +63,12 @@ from router.twins.direct import Direct
 from router.twins.egress import Egress
 from router.twins.keeper import Keeper
 from router.twins.lanes import Lanes
+from router.twins.moves import Moves
 from router.twins.registry import Registry
 from router.twins.settle import Settler
 from router.twins.sides import Sides
 from router.twins.state import Twin
+from router.twins.system import SystemChanges
 from router.wire.http1 import Pools
 from router.wire.http1.client import Count, Http1Upstream
 from router.wire.inbound.protocol import RelayProtocol, relaying
@@ -291,8 +293,12 @@ def _wire(
     )  # fmt: skip
     only_new = OnlyNew(registry, sides, keeper, keys, settings.listen.public_url)
     eligible = frozenset(settings.mirror.eligible_orgs)
-    lifecycle = Lifecycle(forward, registry, sides, births, keeper, decider, only_new, eligible)
     reconciler = Reconciler(registry, decider, keeper)
+    moves = reconciler.moves = Moves(
+        keeper, egress, SystemChanges(sides=sides, roots=settings.mirror.roots, where=settings.mirror.system_roots),
+        decider.seat_wanted, reconciler.moved, settings.mirror.move_idle_seconds,
+    )  # fmt: skip
+    lifecycle = Lifecycle(forward, registry, sides, births, keeper, moves, decider, only_new, eligible)
     loop = asyncio.get_running_loop()
 
     def flags_changed() -> None:  # on a thread of the flag source
@@ -321,34 +327,8 @@ def _wire(
         settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, fast,
         previews(settings, parts, engine),
     )  # fmt: skip
-    _gauges(app)
+    gauges(app)
     return app
-
-
-def _gauges(app: App) -> None:
-    """What is true at the moment of a scrape."""
-
-    def followers() -> Mapping[tuple[tuple[str, str], ...], float]:
-        states = Counter((("seat", str(twin.seat)), ("follower", str(twin.row.follower))) for twin in app.registry)
-        return {labels: float(count) for labels, count in states.items()}
-
-    def breakers() -> Mapping[tuple[tuple[str, str], ...], float]:
-        return {(("origin", str(origin)),): float(each.open) for origin, each in app.sides.breakers.items()}
-
-    def in_flight() -> int:
-        return app.engine.in_flight.calls + (app.preview.visits.open if app.preview else 0)
-
-    gauge = app.telemetry.gauge
-    gauge("crossfade_calls_in_flight", "Calls being answered.", in_flight)
-    gauge("crossfade_evidence_waiting", "Calls waiting to be repeated on the other side.", lambda: app.lanes.waiting)
-    gauge("crossfade_twins", "Sandboxes with two sides, by seat and state of the follower.", followers)
-    gauge("crossfade_twins_dirty", "Twins whose follower may differ.", lambda: sum(t.row.dirty for t in app.registry))
-    gauge("crossfade_settles_failing", "Twins whose last settle failed.", lambda: len(app.keeper.failures))
-    gauge("crossfade_breaker_open", "Whether an origin's followers are left alone after failures.", breakers)
-    gauge("crossfade_records_waiting", "Records not yet on disk.", lambda: app.records.waiting)
-    gauge("crossfade_records_lost", "Records that were lost since the start.", lambda: app.records.lost)
-    gauge("crossfade_flags_version", "Rises with every flag change.", lambda: app.flags.version)
-    gauge("crossfade_flags_fresh", "Whether the flags could be read lately.", lambda: float(app.flags.fresh_at > 0))
 
 
 def _backends(settings: Settings, upstream: Upstream) -> dict[Origin, DaytonaBackend | E2BBackend]:

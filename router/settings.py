@@ -87,6 +87,8 @@ class Mirror:
     body_limit_bytes: int = 4_194_304  # largest request body kept for the follower
     settle_seconds: float = 1.0  # quiet time before a dirty follower is settled
     orphan_grace_seconds: float = 60.0  # after an unknown outcome at the follower, and after a crash
+    move_idle_seconds: float = 60.0  # without a call, after which an idle sandbox's seat may move; 0: at starts only
+    system_roots: tuple[str, ...] = ("/",)  # below them, what is changed outside the roots holds the seat
     shadow_egress: str = "blocked"  # followers reach no other machine; open: they may
     command_rules: str = ""  # file of rules by which commands are classed, besides our own
 

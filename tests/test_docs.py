@@ -88,7 +88,7 @@ def exposed() -> tuple[set[str], set[str]]:
     telemetry.count(Origin.OLD, Purpose.ANSWER)
     telemetry.timed(REQUEST, 502, 0.1, "")
     text = telemetry.exposition().decode()
-    wiring = (ROOT / "router" / "app.py").read_text(encoding="utf-8")
+    wiring = (ROOT / "router" / "gauges.py").read_text(encoding="utf-8")
     names = set(re.findall(r'gauge\(\s*"(\w+)"', wiring))
     for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", text, flags=re.MULTILINE):
         names |= {f"{name}_{end}" for end in ("bucket", "count", "sum")} if kind == "histogram" else {name}
@@ -121,7 +121,7 @@ def test_every_metric_and_label_that_is_drawn_or_alerts_is_exposed(expression: s
 
 def test_every_metric_is_documented_with_its_type_and_labels_and_nothing_else_is() -> None:
     page = rows((ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").partition("\n## Spans\n")[0])
-    wiring = (ROOT / "router" / "app.py").read_text(encoding="utf-8")
+    wiring = (ROOT / "router" / "gauges.py").read_text(encoding="utf-8")
     telemetry = Telemetry(TelemetrySettings())
     for status in (200, 502):
         telemetry.observe(record(status=status, dropped="lane full"))
@@ -134,7 +134,7 @@ def test_every_metric_is_documented_with_its_type_and_labels_and_nothing_else_is
         expected[name] = (family.type, {label for each in family.samples for label in each.labels} - {"le"})
 
     documented = {name: (cells[0], set(cells[1].split(", ")) - {"–"}) for name, cells in page.items()}
-    wired = {"crossfade_twins", "crossfade_breaker_open"}  # their labels are made in app.py
+    wired = {"crossfade_twins", "crossfade_breaker_open"}  # their labels are made in gauges.py
     assert {name: kind for name, (kind, _) in documented.items()} == {
         name: kind for name, (kind, _) in expected.items()
     }

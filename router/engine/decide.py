@@ -86,6 +86,11 @@ class Decider:
         stages = {tool: value.stage for tool, value in values.items()}
         return Wishes(version=version, values=values, pinned=pinned, limiting=limiting(stages), bucket=subject.bucket)
 
+    def seat_wanted(self, twin: Twin) -> Origin | None:
+        """The side that is to get the seat; None where it has it, where flags are unknown, or nobody can get it."""
+        wishes = self.wishes(twin)
+        return wishes.seat if twin.joined and not wishes.pinned and wishes.seat is not twin.seat else None
+
     def forget(self, sandbox: str) -> None:
         self.cached.pop(sandbox, None)
 

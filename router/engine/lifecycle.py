@@ -21,6 +21,7 @@ from router.engine.onlynew import OnlyNew
 from router.front.daytona.errors import error_body
 from router.twins.birth import Births
 from router.twins.keeper import Keeper
+from router.twins.moves import Moves
 from router.twins.registry import Registry
 from router.twins.sides import Sides
 from router.twins.state import Twin
@@ -40,6 +41,7 @@ class Lifecycle:
     sides: Sides
     births: Births
     keeper: Keeper
+    moves: Moves
     decider: Decider
     only_new: OnlyNew
     eligible: frozenset[str]
@@ -125,28 +127,52 @@ class Lifecycle:
         if twin.seat is Origin.NEW:
             await self.births.baseline(twin)
         self.keeper.settle_soon(twin)
+        self.moves.consider(twin)
 
     def is_eligible(self, organization: str) -> bool:
         return "*" in self.eligible or organization in self.eligible
 
     async def transition(self, call: Call, twin: Twin, body: bytes, operation: str) -> Answer:
-        """start, stop, archive: the seat first when it is new, then old's own answer; the follower after it."""
+        """start, stop, archive: the seat first when it is new, then old's own answer; the follower after it.
+
+        At a start the seat may move: then process calls wait from before it, or the first would slip through.
+        """
+        moving = operation == "sandbox.start" and self.moves.announce(twin)
+        try:
+            answer = await self._both(call, twin, body, operation)
+        except BaseException:
+            if moving:
+                self.moves.called_off(twin)
+            raise
+        if answer.status >= 300:
+            if moving:
+                self.moves.called_off(twin)
+            return answer
+        fresh, twin.stopped = twin.stopped, operation != "sandbox.start"
+        self._processes_gone(twin)
+        if twin.row.ids.get(Origin.NEW):
+            tasks.spawn(self._after(twin, operation, moving=moving, fresh=fresh), name=f"{operation} {twin.id}")
+        return answer
+
+    async def _both(self, call: Call, twin: Twin, body: bytes, operation: str) -> Answer:
         if twin.seat is Origin.NEW:
             # The client's answer is old's object; it must not say so before the seat has done it.
             outcome = await self._on_new(twin, operation)
             if not outcome.ok:
                 call.reason = f"new, which has the seat, did not {operation.partition('.')[2]}"
                 return _refused(call, outcome)
-        answer = await self.forward.fetch(call, body, ANSWER_LIMIT)
-        if answer.status < 300:
-            self._processes_gone(twin)
-            if twin.seat is Origin.OLD and twin.row.ids.get(Origin.NEW):
-                tasks.spawn(self._follow(twin, operation), name=f"{operation} {twin.id}")
-        return answer
+        return await self.forward.fetch(call, body, ANSWER_LIMIT)
 
-    async def _follow(self, twin: Twin, operation: str) -> None:
-        outcome = await self._on_new(twin, operation)
-        if outcome.ok and operation == "sandbox.start":
+    async def _after(self, twin: Twin, operation: str, *, moving: bool, fresh: bool) -> None:
+        """The follower after the seat, then the move of the seat that was announced."""
+        followed = True
+        if twin.seat is Origin.OLD:
+            followed = (await self._on_new(twin, operation)).ok
+        if moving and followed:
+            await self.moves.at_start(twin, fresh=fresh)
+        elif moving:
+            self.moves.called_off(twin)
+        if followed and operation == "sandbox.start":
             self.keeper.settle_soon(twin)
 
     async def _on_new(self, twin: Twin, operation: str) -> Outcome:

@@ -11,6 +11,7 @@ from policies.transitions import Happening
 from router import tasks
 from router.engine.decide import FILE_TOOLS, Decider, Wishes
 from router.twins.keeper import Keeper
+from router.twins.moves import Moves
 from router.twins.registry import Registry
 from router.twins.state import Twin
 
@@ -22,6 +23,7 @@ class Reconciler:
     registry: Registry
     decider: Decider
     keeper: Keeper
+    moves: Moves | None = None  # known once it is wired: it tells us of every seat it gave
     version: int = -1
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -44,8 +46,16 @@ class Reconciler:
                 wishes = self.decider.wishes(twin)
                 if not wishes.pinned:
                     await self._one(twin, wishes)
+                    if self.moves is not None:
+                        self.moves.consider(twin)
                 # Twelve evaluations take a quarter of a millisecond: a thousand twins must not hold up a call.
                 await asyncio.sleep(0)
+
+    async def moved(self, twin: Twin) -> None:
+        """Its seat was given to the other side: who may answer file calls is asked anew."""
+        wishes = self.decider.wishes(twin)
+        if not wishes.pinned:
+            await self._one(twin, wishes)
 
     async def _one(self, twin: Twin, wishes: Wishes) -> None:
         detached = twin.row.follower is FollowerState.DETACHED
@@ -57,8 +67,8 @@ class Reconciler:
                 await self.keeper.detach(twin, "every tool is off")
             case Happening.JOIN:
                 await self.keeper.attach(twin)
-            case Happening.KEEP | Happening.HOLD:
-                pass
+            case Happening.KEEP | Happening.MOVE | Happening.HOLD:
+                pass  # `moves` waits for the moment at which nothing is left behind
         await self._activate(twin, wishes)
         await self._pin(twin, {tool: str(stage) for tool, stage in wishes.stages.items()})
 

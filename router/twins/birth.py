@@ -13,16 +13,18 @@ from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
 from router.twins import probe
+from router.twins.commit import NotMoved, move
 from router.twins.egress import Egress
 from router.twins.reaper import Reaper
 from router.twins.registry import Registry
-from router.twins.settle import SettleFailed, Settler
+from router.twins.settle import Settler
 from router.twins.sides import Sides
 from router.twins.state import Twin
 from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.birth")
 FENCE_SECONDS = 2.0
+_CALL_CAME = "a call came in while the seat was to move at birth"
 
 
 @dataclass(slots=True)
@@ -114,30 +116,20 @@ class Births:
         if reason := await self.egress.open(twin, to):
             await self.registry.change(twin, held=f"seat did not move at birth: {reason}"[:200])
             return
-        await self._move_fenced(twin)
+        try:
+            await move(
+                self.registry,
+                self.settler,
+                twin,
+                seconds=self.fence_seconds,
+                disturbed=lambda: "" if twin.gen == 0 else _CALL_CAME,
+            )
+        except NotMoved as error:
+            reason = str(error)
+            held = reason if reason == _CALL_CAME else f"seat did not move at birth: {reason}"[:200]
+            await self.registry.change(twin, held=held)
         if twin.seat is not to:
             await self.egress.shut(twin, to)
-
-    async def _move_fenced(self, twin: Twin) -> None:
-        twin.fence = asyncio.Event()
-        try:
-            async with asyncio.timeout(self.fence_seconds):
-                # Calls in flight end by themselves; the fence keeps new ones out, so this is a short wait.
-                while any(call.mutates for call in twin.open.values()):  # noqa: ASYNC110 - no event without hot-path cost
-                    await asyncio.sleep(0.005)
-                settled = await self.settler.everything(twin)
-            if not settled.clean or twin.gen != 0:
-                await self.registry.change(twin, held="a call came in while the seat was to move at birth")
-                return
-            # The commit point: until this row is on disk the seat is where it was.
-            await self.registry.change(twin, seat=twin.seat.other, epoch=twin.row.epoch + 1)
-            twin.tokens.clear()
-        except (TimeoutError, SettleFailed) as error:
-            reason = str(error) or f"the trees were not equal within {self.fence_seconds:g} s"
-            await self.registry.change(twin, held=f"seat did not move at birth: {reason}"[:200])
-        finally:
-            twin.fence.set()
-            twin.fence = None
 
     async def baseline(self, twin: Twin) -> None:
         """Learn which processes a sandbox is born with. Where a call comes first, the keeper's probes learn it."""

@@ -137,6 +137,8 @@ class Keeper:
             finally:
                 self.lanes.hold(twin, False)
         self.failures.pop(twin.id, None)
+        if settled.clean and not twin.hot:
+            twin.settled_at = self.sides.clock.now()
         if not settled.clean:
             # Something moved meanwhile: another round once it is quiet again.
             twin.last_activity = max(twin.last_activity, self.sides.clock.monotonic())

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from crossfade.results import ExecResult
+from crossfade.stage import Origin
 from crossfade.upstream import Purpose
 from router.twins.settle import shell
 from router.twins.sides import Sides
@@ -49,9 +50,9 @@ class Process:
     terminal: bool
 
 
-async def ask(sides: Sides, twin: Twin) -> list[Process] | None:
-    """What runs on the twin's seat. None: it could not be learned."""
-    outcome = await sides.perform(twin, twin.seat, shell(COMMAND), Purpose.KEEPER, seconds=_SECONDS)
+async def ask(sides: Sides, twin: Twin, origin: Origin | None = None) -> list[Process] | None:
+    """What runs on a side, the twin's seat if none is named. None: it could not be learned."""
+    outcome = await sides.perform(twin, origin or twin.seat, shell(COMMAND), Purpose.KEEPER, seconds=_SECONDS)
     return read(outcome.value.output) if outcome.ok and isinstance(outcome.value, ExecResult) else None
 
 

@@ -63,6 +63,8 @@ class Twin:
     baseline: Counter[str] | None = None  # digests of processes at birth; None: not known
     ran_at: float = math.inf  # monotonic: the first call that may run something; -inf: before this process
     last_activity: float = 0.0  # monotonic
+    stopped: bool = False  # by a stop that we saw carried out; False: not known
+    settled_at: float = 0.0  # Unix seconds: the trees were last known equal; 0: not since the router started
     keys: dict[str, float] = field(default_factory=dict)  # digest of an accepted client key -> monotonic, until when
     environment_secrets: tuple[str, ...] = ()  # values it was made with; in memory only
     call_secrets: dict[str, None] = field(

@@ -109,6 +109,7 @@ def settings(
 ) -> str:
     """The router's settings file."""
     numbers = {"settle_seconds": settle, "lane_calls": 1000, "lane_total": 50000, "orphan_grace_seconds": 1}
+    numbers["move_idle_seconds"] = 0  # seats stay where a test put them, unless it says otherwise
     numbers |= mirror or {}
     tools = "".join(f'[tools.{tool}]\nmirror_execute = "always"\n' for tool in (*PROCESS_TOOLS, "lifecycle"))
     return f"""\
@@ -125,6 +126,7 @@ sandbox_url = "{new}"
 key = "{KEY}"
 templates = {{ "*" = "base" }}
 [mirror]
+system_roots = []
 eligible_orgs = ["*"]
 shadow_egress = "open"
 {"".join(f"{name} = {value}{chr(10)}" for name, value in numbers.items())}

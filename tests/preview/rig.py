@@ -214,6 +214,7 @@ sandbox_url = "{new}"
 key = "{KEY}"
 templates = {{ "*" = "base" }}
 [mirror]
+system_roots = []
 eligible_orgs = ["*"]
 settle_seconds = 0.2
 [preview]
