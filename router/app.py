@@ -22,6 +22,7 @@ from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream
 from policies.commands.commands import Commands
 from router.admin.app import admin_app
+from router.admin.moves import MovesApi
 from router.admin.twins import TwinsApi
 from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
@@ -61,6 +62,7 @@ from router.telemetry import Telemetry, TimedUpstream
 from router.twins.birth import Births
 from router.twins.direct import Direct
 from router.twins.egress import Egress
+from router.twins.evacuate import Evacuation
 from router.twins.keeper import Keeper
 from router.twins.lanes import Lanes
 from router.twins.moves import Moves
@@ -91,6 +93,8 @@ class App:
     database: Database
     sides: Sides
     reconciler: Reconciler
+    moves: Moves
+    evacuation: Evacuation
     fast: Fast
     preview: Preview | None
     starting: bool = True
@@ -131,7 +135,10 @@ async def _serve(settings: Settings, ready_file: str | None) -> None:
             admin_app(
                 ready=app.why_not_ready,
                 metrics=app.telemetry.exposition,
-                more=TwinsApi(app.keeper, app.engine.twincalls.decider, settings.listen.admin_token).routes(),
+                more=[
+                    *TwinsApi(app.keeper, app.engine.twincalls.decider, settings.listen.admin_token).routes(),
+                    *MovesApi(app.moves, app.evacuation, settings.listen.admin_token).routes(),
+                ],
             ),
             settings.listen.admin,
             "listen.admin",
@@ -324,7 +331,8 @@ def _wire(
         decider=decider, clock=clock, records=records, observe=telemetry.observe, new_id=new_id,
     )  # fmt: skip
     app = App(
-        settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, fast,
+        settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, moves,
+        Evacuation(keeper, egress, reconciler.moved), fast,
         previews(settings, parts, engine),
     )  # fmt: skip
     gauges(app)

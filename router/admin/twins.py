@@ -130,6 +130,8 @@ class TwinsApi:
             "dirty_paths": sorted(twin.dirty_paths)[:_MOST_PATHS],
             "calls_open": len(twin.open),
             "calls_waiting": lanes.of(twin).calls,
+            "settled_at": twin.settled_at,
+            "lost": list(row.lost)[:_MOST_PATHS],
             "failed_settles": self.keeper.failures.get(row.id, 0),
             "unusable_seconds": max(0.0, max(twin.unusable_until, twin.suspended_until) - now),
             "idle_seconds": max(0.0, now - twin.last_activity),

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from router.cli.admin import ADMIN, ask
-from router.cli.changing import AS_JSON, AUTHOR, CONFIG, signed
+from router.cli.changing import AS_JSON, AUTHOR, CONFIG, REASON, signed
 
 _SHOWN = 20  # paths, on a terminal
 
@@ -96,6 +96,72 @@ def settle(
         click.echo(f"{sandbox}: {'settled' if told['clean'] else 'not known equal yet'}")
     if not told["clean"]:
         raise SystemExit(1)
+
+
+@twins.command()
+@click.argument("sandbox")
+@click.option("--to", type=click.Choice(["old", "new"]), required=True, help="The side that gets the seat.")
+@click.option("--hard", is_flag=True, help="End what runs there instead of waiting until nothing does.")
+@click.option("--accept-loss", is_flag=True, help="With --hard: where the seat does not answer, go to the last settle.")
+@REASON
+@AUTHOR
+@CONFIG
+@ADMIN
+@AS_JSON
+def move(
+    sandbox: str,
+    to: str,
+    hard: bool,
+    accept_loss: bool,
+    reason: str | None,
+    author: str | None,
+    config: str | None,
+    admin: str | None,
+    as_json: bool,
+) -> None:
+    """Move one seat now. Refused (exit 2) while something runs there, or where it would leave something behind."""
+    by, why = signed(author, reason)
+    body = {"author": by, "reason": why, "to": to, "hard": hard, "accept_loss": accept_loss}
+    told = ask(config, admin, "POST", f"/v1/twins/{quote(sandbox, safe='')}/move", body)
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        click.echo(said(told))
+        _paths("stayed behind" if told["how"] == "forced" else "not settled", told.get("lost", []))
+    if told["how"] in ("left", "forced"):
+        raise SystemExit(1)
+
+
+@twins.command()
+@click.argument("sandbox")
+@REASON
+@AUTHOR
+@CONFIG
+@ADMIN
+@AS_JSON
+def attach(
+    sandbox: str, reason: str | None, author: str | None, config: str | None, admin: str | None, as_json: bool
+) -> None:
+    """Use a follower again that was let go, or that survived its seat. What it alone has is overwritten."""
+    by, why = signed(author, reason)
+    told = ask(config, admin, "POST", f"/v1/twins/{quote(sandbox, safe='')}/attach", {"author": by, "reason": why})
+    click.echo(json.dumps(told, indent=2) if as_json else f"{sandbox}: follower {told['follower']}, being settled")
+
+
+def said(each: dict[str, Any]) -> str:
+    """What became of one sandbox whose seat was to move, in a line."""
+    how, id = each["how"], each["id"]
+    if how == "moved":
+        ended = f"; {each['ended']} processes ended" if each.get("ended") else ""
+        return f"{id}: moved, with every change{ended}"
+    if how == "here":
+        return f"{id}: its seat was there already"
+    if how == "left":
+        return f"{id}: stays where it is: {each['reason']}"
+    at = each["settled_at"]
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at)) if at else "one before the router started"
+    more = ", and what commands changed since" if each["commands"] else ""
+    return f"{id}: taken by force, back to the settle of {since}; left behind: {len(each['lost'])} paths{more}"
 
 
 def _line(each: dict[str, Any]) -> str:

@@ -234,6 +234,15 @@ class Keeper:
             self.lanes.forget(twin, reason)
             await self.registry.change(twin, follower=FollowerState.DETACHED, dirty=True)
 
+    async def reattach(self, twin: Twin) -> bool:
+        """On somebody's word: a follower that was let go, or survived its seat, is settled and used again."""
+        if twin.row.follower not in (FollowerState.DETACHED, FollowerState.SURVIVOR):
+            return False
+        await self.registry.change(twin, follower=FollowerState.DETACHED, held="", lost=())
+        await self.sides.perform(twin, twin.seat.other, Operation(name="sandbox.start"), Purpose.KEEPER, seconds=60)
+        await self.attach(twin)
+        return True
+
     async def attach(self, twin: Twin) -> None:
         """A detached follower is wanted again: trusted in nothing until settled."""
         if twin.row.follower is FollowerState.DETACHED:
