@@ -24,8 +24,8 @@ from policies.commands.commands import Commands
 from router.admin.app import admin_app
 from router.admin.moves import MovesApi
 from router.admin.twins import TwinsApi
-from router.backends.daytona.backend import DaytonaBackend
 from router.backends.e2b.backend import E2BBackend
+from router.backends.of_settings import backends_of
 from router.clock import SystemClock
 from router.compare.capture import captured
 from router.compare.names import names_of
@@ -231,7 +231,7 @@ def _wire(
     clock = SystemClock()
     old = OldAddresses(settings.old.url, upstream)
     grace = settings.mirror.orphan_grace_seconds
-    sides = Sides(_backends(settings, upstream), clock, orphan_grace_seconds=grace, awaited=telemetry.awaited_shadow)
+    sides = Sides(backends_of(settings, upstream), clock, orphan_grace_seconds=grace, awaited=telemetry.awaited_shadow)
 
     own_keys = tuple(key for key in (settings.old.key, settings.new.key) if key)
 
@@ -337,25 +337,6 @@ def _wire(
     )  # fmt: skip
     gauges(app)
     return app
-
-
-def _backends(settings: Settings, upstream: Upstream) -> dict[Origin, DaytonaBackend | E2BBackend]:
-    new = settings.new
-    return {
-        Origin.OLD: DaytonaBackend(upstream, base=settings.old.url, key=settings.old.key, origin=Origin.OLD),
-        Origin.NEW: E2BBackend(
-            upstream,
-            api_url=new.url or f"https://api.{new.domain}",
-            sandbox_url=new.sandbox_url or None,
-            domain=new.domain,
-            key=new.key,
-            templates=new.templates,
-            origin=Origin.NEW,
-            user=new.user,
-            home_dir=new.home_dir,
-            work_dir=new.work_dir,
-        ),
-    }
 
 
 def _call_header(call: Call) -> list[tuple[bytes, bytes]]:

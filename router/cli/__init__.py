@@ -8,7 +8,10 @@ import click
 from crossfade.errors import CrossfadeError
 
 # Modules, not commands: a command's imports are paid when the command line is built, so each module keeps them lazy.
-_GROUPS = ("serve", "sandbox", "status", "flags", "explain", "calls", "report", "config", "twins", "kill")
+_GROUPS = (
+    *("serve", "sandbox", "capabilities", "check", "doctor"),
+    *("status", "flags", "explain", "calls", "report", "config", "twins", "kill"),
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

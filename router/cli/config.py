@@ -35,18 +35,6 @@ def show(path: str | None, as_json: bool) -> None:
             click.echo(f"{section}.{key} = {each!r}")
 
 
-@config.command()
-@click.option("--config", "path", metavar="FILE", help="Settings file (default: $CROSSFADE_CONFIG or crossfade.toml).")
-def check(path: str | None) -> None:
-    """Validate the settings file and the rules it names; nothing is connected to."""
-    from router.engine.commands import rules_of
-    from router.settings import load
-
-    settings = load(path)
-    rules_of(settings.mirror)
-    click.echo(f"{settings.file}: ok")
-
-
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
         return _IN_URL.sub(_MASK, value)

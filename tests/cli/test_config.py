@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from crossfade.errors import SettingsError
+from router.cli.check import check
 from router.cli.config import config
 
 TEXT = """
@@ -50,15 +51,9 @@ def test_json_holds_every_setting_that_was_written(path: str) -> None:
     assert tree["tools"]["shell"] == {"sample": 0.5, "mirror_execute": "local"}
 
 
-def test_good_settings_are_ok(path: str) -> None:
-    checked = CliRunner().invoke(config, ["check", "--config", path], env={"NEW_KEY": "k"})
-
-    assert checked.output == f"{path}: ok\n"
-
-
 def test_a_wrong_setting_is_told_with_file_and_line(path: str) -> None:
     Path(path).write_text('[origins.old]\nurl = "http://a/api"\n[mirror]\nroots = "workspace"\n')
-    checked = CliRunner().invoke(config, ["check", "--config", path])
+    checked = CliRunner().invoke(check, ["--config", path])
 
     assert isinstance(checked.exception, SettingsError)
     assert f"{path}:4: mirror.roots must be a list of texts" in str(checked.exception)

@@ -311,7 +311,7 @@ async def test_a_bad_setting_is_named_with_file_and_line(tmp_path: Path, line: s
     config = tmp_path / "crossfade.toml"
     config.write_text(f'[origins.old]\nurl = "http://127.0.0.1:9/api"\n{line}')
     # Every command reads settings alike: one of them for each mistake, all of them for one.
-    commands = (("serve",), ("config", "check"), ("flags", "list"))
+    commands = (("serve",), ("check",), ("flags", "list"))
     for command in commands if "list" in words else commands[:1]:
         code, _, err = await crossfade(*command, "--config", str(config))
         assert code == 2, (command, err)

@@ -14,7 +14,9 @@ from crossfade.results import PreviewLink
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream, UpstreamFailed
 from router import tasks
+from router.backends.capabilities import Support
 from router.backends.e2b import git
+from router.backends.e2b.capabilities import CAPABILITIES
 from router.backends.e2b.commands import Commands
 from router.backends.e2b.contexts import Contexts
 from router.backends.e2b.control import RESUMED, Control
@@ -31,7 +33,7 @@ from router.wire.connect import ConnectError
 _IN_USE = frozenset({Purpose.ANSWER, Purpose.MIRROR, Purpose.WRITE_THROUGH, Purpose.VALIDATE})
 _MOST_PORT = 65_535
 _NETWORK_SECONDS = 10.0
-_UNSUPPORTED = ("sandbox.labels", "sandbox.interval", "sandbox.ssh")
+_UNSUPPORTED = frozenset(name for name, each in CAPABILITIES.items() if each.support is Support.UNSUPPORTED)
 
 
 class E2BBackend:

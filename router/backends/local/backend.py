@@ -12,8 +12,10 @@ from crossfade.ports import Backend, Channel
 from crossfade.results import PtyInfo, SessionExec, SessionLogs
 from crossfade.stage import Origin
 from crossfade.upstream import Purpose
+from router.backends.capabilities import Support
 from router.backends.interpreter.execution import Execution
 from router.backends.local import commands, files, git, lifecycle, searching
+from router.backends.local.capabilities import CAPABILITIES
 from router.backends.local.contexts import Contexts
 from router.backends.local.previews import Previews
 from router.backends.local.refusals import Refusal, bad_request, not_found
@@ -23,7 +25,7 @@ from router.backends.local.terminal import Terminal
 
 NOT_RUNNING = "failed to resolve container IP after 3 attempts: no IP address found. Is the Sandbox started?"
 RESERVED_SESSION = "entrypoint"
-UNSUPPORTED = frozenset({"sandbox.ssh"})
+UNSUPPORTED = frozenset(name for name, each in CAPABILITIES.items() if each.support is Support.UNSUPPORTED)
 
 
 @dataclass(slots=True)

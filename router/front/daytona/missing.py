@@ -53,3 +53,7 @@ def capability(path: str) -> str:
 def _named(names: Mapping[str, str], below: list[str]) -> str:
     word = below[0] if below else ""
     return names.get(word) or f"'{word}'"
+
+
+# What is refused, each once, as people look for it.
+ALONE: Final = tuple(sorted({*TOOLBOX.values(), *CONTROL.values(), "volumes", "snapshots"}))
