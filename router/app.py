@@ -22,8 +22,7 @@ from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream
 from policies.commands.commands import Commands
 from router.admin.app import admin_app
-from router.admin.moves import MovesApi
-from router.admin.twins import TwinsApi
+from router.admin.v1 import v1
 from router.backends.e2b.backend import E2BBackend
 from router.backends.of_settings import backends_of
 from router.clock import SystemClock
@@ -135,10 +134,7 @@ async def _serve(settings: Settings, ready_file: str | None) -> None:
             admin_app(
                 ready=app.why_not_ready,
                 metrics=app.telemetry.exposition,
-                more=[
-                    *TwinsApi(app.keeper, app.engine.twincalls.decider, settings.listen.admin_token).routes(),
-                    *MovesApi(app.moves, app.evacuation, settings.listen.admin_token).routes(),
-                ],
+                more=v1(app),
             ),
             settings.listen.admin,
             "listen.admin",

@@ -4,7 +4,7 @@ import os
 import re
 import ssl
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -328,22 +328,23 @@ class _Reader:
 
     def _error(self, section: str, key: str, problem: str) -> SettingsError:
         where = ".".join(part for part in (section, key) if part)
-        return SettingsError(f"{self.name}:{self._line(section, key)}: {where} {problem}")
+        return SettingsError(f"{self.name}:{line_of(self.lines, section, key)}: {where} {problem}")
 
-    def _line(self, section: str, key: str) -> int:
-        """Line of the key, or of its section, or 1: tomllib keeps no positions, so the text is searched."""
-        target = ".".join(part for part in (section, key) if part)
-        current, section_line = "", 1
-        for number, line in enumerate(self.lines, 1):
-            if header := re.match(r"\s*\[+([^\]]+)\]", line):
-                current = header[1].strip()
-                if current in (section, target):
-                    section_line = number
-            dotted = f"{current}." if current else ""
-            assigned = re.match(r"\s*([\w.\"'-]+)\s*=", line)
-            if assigned and f"{dotted}{assigned[1]}".replace('"', "") == target:
-                return number
-        return section_line
+
+def line_of(lines: Sequence[str], section: str, key: str) -> int:
+    """Line of the key, or of its section, or 1: tomllib keeps no positions, so the text is searched."""
+    target = ".".join(part for part in (section, key) if part)
+    current, section_line = "", 1
+    for number, line in enumerate(lines, 1):
+        if header := re.match(r"\s*\[+([^\]]+)\]", line):
+            current = header[1].strip()
+            if current in (section, target):
+                section_line = number
+        dotted = f"{current}." if current else ""
+        assigned = re.match(r"\s*([\w.\"'-]+)\s*=", line)
+        if assigned and f"{dotted}{assigned[1]}".replace('"', "") == target:
+            return number
+    return section_line
 
 
 def _certificates_problem(file: str) -> str:

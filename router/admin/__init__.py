@@ -1,1 +1,1 @@
-"""The admin listener: health, metrics."""
+"""The admin listener: health, metrics, and `/v1`, by which routers are looked at and steered."""

@@ -37,5 +37,5 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = error.detail
     if error.status_code == 404:
-        message = f"no page '{request.url.path}' here; known: /livez, /readyz, /metrics, /v1/twins"
+        message = f"no page '{request.url.path}' here; known: /livez, /readyz, /metrics, /v1"
     return JSONResponse({"error": message}, status_code=error.status_code, headers=error.headers)

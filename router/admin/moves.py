@@ -1,58 +1,62 @@
 """Seats in the admin API: moved on somebody's word, or taken from a side that is failing."""
 
 import dataclasses
-import json
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from crossfade.stage import Origin
-from router.admin.access import Refused, changing, check, refused
+from router.admin.access import Refused
+from router.admin.endpoints import Endpoint, Field, note, order
+from router.store.audit import SqlAudit
 from router.twins.commit import NotMoved
 from router.twins.evacuate import Evacuation
 from router.twins.moves import Moves
 from router.twins.state import Twin
 
-log = logging.getLogger("crossfade.admin")
-
 
 @dataclass(frozen=True, slots=True)
 class MovesApi:
-    """/v1/twins/{id}/move and /v1/twins/{id}/attach."""
+    """/v1/twins/{id}/move and attach."""
 
     moves: Moves
     evacuation: Evacuation
-    token: str
+    audit: SqlAudit
 
-    def routes(self) -> list[Route]:
+    def endpoints(self) -> list[Endpoint]:
         """What is served."""
         return [
-            Route("/v1/twins/{id}/move", self._guarded(self._move), methods=["POST"]),
-            Route("/v1/twins/{id}/attach", self._guarded(self._attach), methods=["POST"]),
+            Endpoint(
+                method="POST",
+                path="/twins/{id}/move",
+                says="Move one seat. 409 with the reason where something would be left behind.",
+                serve=self._move,
+                body={
+                    "to": Field(says="old or new.", needed=True),
+                    "hard": Field(says="Take it whatever runs there.", kind="boolean"),
+                    "accept_loss": Field(says="With hard: the last settle will do.", kind="boolean"),
+                },
+                changes=True,
+            ),
+            Endpoint(
+                method="POST",
+                path="/twins/{id}/attach",
+                says="Use a follower again that was let go, or survived.",
+                serve=self._attach,
+                changes=True,
+            ),
         ]
-
-    def _guarded(self, serve: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def guarded(request: Request) -> Response:
-            try:
-                check(request, self.token)
-                return await serve(request)
-            except Refused as error:
-                return refused(error)
-
-        return guarded
 
     async def _move(self, request: Request) -> Response:
         """Move one seat: proven idle, or with `hard` whatever runs there."""
         twin = self._twin(request)
-        author, reason = await changing(request)
-        told = await _body(request)
-        to = _side(told)
-        log.warning("move asked for", extra={"sandbox": twin.id, "to": str(to), "author": author, "reason": reason})
+        asked = await order(request)
+        told, to = asked.told, _side(asked.told)
+        details = {"to": str(to), "hard": bool(told.get("hard")), "accept_loss": bool(told.get("accept_loss"))}
+        await note(self.audit, asked, "twin.move", twin.id, details)
         if told.get("hard"):
             done = await self.evacuation.leave(twin, to, accept_loss=bool(told.get("accept_loss")))
             return JSONResponse({"schema": "crossfade.move/1", **_plain(done)})
@@ -66,8 +70,7 @@ class MovesApi:
     async def _attach(self, request: Request) -> Response:
         """Use a follower again that was let go, or survived: it gets the seat's files, and loses what it has alone."""
         twin = self._twin(request)
-        author, reason = await changing(request)
-        log.warning("attach asked for", extra={"sandbox": twin.id, "author": author, "reason": reason})
+        await note(self.audit, await order(request), "twin.attach", twin.id, {})
         if not await self.evacuation.keeper.reattach(twin):
             raise Refused(409, f"sandbox {twin.id} has nothing to attach: its follower is {twin.row.follower}")
         return JSONResponse({"schema": "crossfade.attach/1", "id": twin.id, "follower": str(twin.row.follower)})
@@ -84,12 +87,7 @@ def _plain(done: Any) -> dict[str, Any]:
     return {**dataclasses.asdict(done), "how": str(done.how)}
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    told = json.loads(await request.body() or b"{}")  # `changing` has read it: it is an object
-    return dict(told)
-
-
-def _side(told: dict[str, Any]) -> Origin:
+def _side(told: Mapping[str, Any]) -> Origin:
     try:
         return Origin(str(told.get("to")))
     except ValueError:

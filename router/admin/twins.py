@@ -1,23 +1,22 @@
 """Twins in the admin API: where each stands, whether its sides are equal, and a settle on request."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from crossfade.stage import PROCESS_GROUP, STAGES, TOOLS
-from router.admin.access import Refused, changing, check, refused
+from router.admin.access import Refused
+from router.admin.endpoints import Endpoint, note, order
 from router.engine.decide import Decider
+from router.store.audit import SqlAudit
 from router.twins.keeper import Keeper
 from router.twins.settle import SettleFailed
 from router.twins.state import Twin
 
-log = logging.getLogger("crossfade.admin")
 _MOST_PATHS = 1_000  # shown of those that differ
 _SETTLE_SECONDS = 300.0
 
@@ -28,26 +27,18 @@ class TwinsApi:
 
     keeper: Keeper
     decider: Decider
-    token: str
+    audit: SqlAudit
 
-    def routes(self) -> list[Route]:
+    def endpoints(self) -> list[Endpoint]:
         """What is served."""
+        one = "/twins/{id}"
+        settle = "Settle now instead of when it is quiet."
         return [
-            Route("/v1/twins", self._guarded(self._list), methods=["GET"]),
-            Route("/v1/twins/{id}", self._guarded(self._show), methods=["GET"]),
-            Route("/v1/twins/{id}/verify", self._guarded(self._verify), methods=["POST"]),
-            Route("/v1/twins/{id}/settle", self._guarded(self._settle), methods=["POST"]),
+            Endpoint(method="GET", path="/twins", says="Every sandbox with two sides.", serve=self._list),
+            Endpoint(method="GET", path=one, says="One sandbox: seat, follower, each tool.", serve=self._show),
+            Endpoint(method="POST", path=f"{one}/verify", says="Compare both trees by content.", serve=self._verify),
+            Endpoint(method="POST", path=f"{one}/settle", says=settle, serve=self._settle, changes=True),
         ]
-
-    def _guarded(self, serve: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def guarded(request: Request) -> Response:
-            try:
-                check(request, self.token)
-                return await serve(request)
-            except Refused as error:
-                return refused(error)
-
-        return guarded
 
     async def _list(self, _request: Request) -> Response:
         found = [self._summary(twin) for twin in self.keeper.registry]
@@ -71,8 +62,7 @@ class TwinsApi:
     async def _settle(self, request: Request) -> Response:
         """Settle now instead of when it is quiet; the answer says whether the trees are known equal then."""
         twin = self._twin(request)
-        author, reason = await changing(request)
-        log.info("settle asked for", extra={"sandbox": twin.id, "author": author, "reason": reason})
+        await note(self.audit, await order(request), "twin.settle", twin.id, {})
         try:
             async with asyncio.timeout(_SETTLE_SECONDS):
                 await self.keeper.settle_now(twin)

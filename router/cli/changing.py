@@ -3,8 +3,8 @@
 import contextlib
 import getpass
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -57,14 +57,6 @@ def flag_rows(config: str | None, *, create: bool) -> Iterator[tuple["SqlFlagRow
         yield rows, settings.flags.seed
     finally:
         rows.close()
-
-
-def version_of(flag: Mapping[str, Any] | None) -> int:
-    """The version that a change follows on. Raises SettingsError for one that none can."""
-    version = (flag or {}).get("version", 0)
-    if not isinstance(version, int):
-        raise SettingsError(f"the stored flag's version is {version!r}; no change can follow on it: restore the store")
-    return version
 
 
 def _login() -> str:

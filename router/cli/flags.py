@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from crossfade.errors import SettingsError
 from router.cli import account
-from router.cli.changing import AS_JSON, AUTHOR, CONFIG, DRY_RUN, REASON, YES, agree, flag_rows, signed, version_of
+from router.cli.changing import AS_JSON, AUTHOR, CONFIG, DRY_RUN, REASON, YES, agree, flag_rows, signed
 
 _AS_ALL = "as-all"  # instead of a stage: the sandbox follows the shares again
 
@@ -25,6 +24,7 @@ def list_flags(config: str | None, as_json: bool) -> None:
     """Every tool with the shares that its flag sets."""
     from crossfade.stage import TOOLS
     from router.flags import schema
+    from router.flags.shown import kill_state, shares_of
 
     if account.is_account(config):
         account.listed(config, as_json)
@@ -32,10 +32,10 @@ def list_flags(config: str | None, as_json: bool) -> None:
     with flag_rows(config, create=False) as (rows, _):
         _, found = rows.read()
     lines = [(tool, found.get(schema.PREFIX + tool)) for tool in TOOLS]
-    killed = _killed(found.get(schema.KILL))
+    killed = kill_state(found.get(schema.KILL))
     if as_json:
         tools = [
-            {"tool": tool, "version": (flag or {}).get("version", 0), "shares": _shares(flag)} for tool, flag in lines
+            {"tool": tool, "version": (flag or {}).get("version", 0), "shares": shares_of(flag)} for tool, flag in lines
         ]
         click.echo(json.dumps({"schema": "crossfade.flags/1", "killed": killed, "flags": tools}, indent=2))
         return
@@ -45,7 +45,7 @@ def list_flags(config: str | None, as_json: bool) -> None:
         click.echo(f"{schema.KILL} cannot be read: set it anew", err=True)
     for tool, flag in lines:
         version = f"v{flag.get('version', '?')}" if flag else "never set"
-        click.echo(f"{tool:<14}{_text(_shares(flag)):<40}{version}")
+        click.echo(f"{tool:<14}{_text(shares_of(flag)):<40}{version}")
 
 
 @flags.command()
@@ -55,6 +55,7 @@ def list_flags(config: str | None, as_json: bool) -> None:
 def show(tool: str, config: str | None, as_json: bool) -> None:
     """One tool's flag and how it came to be."""
     from router.flags import schema
+    from router.flags.shown import shares_of
 
     key = schema.key_of(tool)
     with flag_rows(config, create=False) as (rows, _):
@@ -63,16 +64,16 @@ def show(tool: str, config: str | None, as_json: bool) -> None:
     flag = found.get(key)
     if as_json:
         changes = [
-            {"at": each.at, "author": each.author, "reason": each.reason, "shares": _shares(each.after)}
+            {"at": each.at, "author": each.author, "reason": each.reason, "shares": shares_of(each.after)}
             for each in history
         ]
         click.echo(json.dumps({"schema": "crossfade.flag/1", "flag": flag, "history": changes}, indent=2))
         return
-    click.echo(f"{tool}: {_text(_shares(flag))}")
+    click.echo(f"{tool}: {_text(shares_of(flag))}")
     for key_, stage in (schema.targets_of(flag) if flag else {}).items():
         click.echo(f"  sandbox {key_}: {stage}")
     for each in history:
-        click.echo(f"  {_time(each.at)}  {_text(_shares(each.after))}  {each.author}: {each.reason}")
+        click.echo(f"  {_time(each.at)}  {_text(shares_of(each.after))}  {each.author}: {each.reason}")
 
 
 @flags.command(name="set")
@@ -98,6 +99,7 @@ def set_flag(
     """Set a tool's shares, such as `live=10,shadow=90` or `live`."""
     from crossfade.stage import Stage
     from router.flags import schema
+    from router.flags.shown import known_targets, version_of
 
     key = schema.key_of(tool)
     if value is None and not sandboxes:
@@ -116,7 +118,7 @@ def set_flag(
         if wanted is None:
             wanted = schema.weights_of(before) if before else {Stage.OFF: schema.WHOLE}
         version = version_of(before)
-        targets = {each: stage for each, stage in (_known_targets(before) | chosen).items() if stage is not None}
+        targets = {each: stage for each, stage in (known_targets(before) | chosen).items() if stage is not None}
         flag = schema.build(tool, wanted, version=version + 1, seed=seed, targets=targets)
         change = f"{tool}: {_said(before)} -> {_said(flag)}"
         if not dry_run:
@@ -129,25 +131,6 @@ def set_flag(
 
 
 flags.add_command(account.push)
-
-
-def _known_targets(flag: Mapping[str, Any] | None) -> dict[str, Any]:
-    from router.flags import schema
-
-    try:
-        return dict(schema.targets_of(flag)) if flag else {}
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        return {}  # garbage is replaced, not built upon
-
-
-def _killed(flag: Mapping[str, Any] | None) -> bool | None:
-    """Whether the kill flag is on; None where it is garbage, and routers keep to its last good form."""
-    from router.flags import schema
-
-    try:
-        return flag is not None and schema.killed(flag)
-    except SettingsError:
-        return None
 
 
 def _targets(texts: tuple[str, ...]) -> dict[str, Any]:
@@ -165,25 +148,16 @@ def _targets(texts: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _shares(flag: Mapping[str, Any] | None) -> dict[str, float]:
-    from router.flags import schema
-
-    if flag is None:
-        return {"off": 100.0}
-    try:
-        return {str(stage): weight / 1000 for stage, weight in schema.weights_of(flag).items()}
-    except SettingsError:
-        return {}
-
-
 def _text(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{stage} {percent:g} %" for stage, percent in shares.items()) or "cannot be read: set it anew"
 
 
 def _said(flag: Mapping[str, Any] | None) -> str:
-    targets = [f"{key} {stage}" for key, stage in sorted(_known_targets(flag).items())]
+    from router.flags.shown import known_targets, shares_of
+
+    targets = [f"{key} {stage}" for key, stage in sorted(known_targets(flag).items())]
     more = [f"{len(targets) - 3} more sandboxes"] if len(targets) > 3 else []
-    return ", ".join([_text(_shares(flag)), *targets[:3], *more])
+    return ", ".join([_text(shares_of(flag)), *targets[:3], *more])
 
 
 def _time(at: float) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from crossfade.errors import SettingsError
 from router.cli import account
 from router.cli.admin import ADMIN, ask
-from router.cli.changing import AS_JSON, AUTHOR, CONFIG, DRY_RUN, REASON, YES, agree, flag_rows, signed, version_of
+from router.cli.changing import AS_JSON, AUTHOR, CONFIG, DRY_RUN, REASON, YES, agree, flag_rows, signed
 
 _AT_ONCE = 8  # sandboxes whose seat is taken at a time
 
@@ -66,6 +65,7 @@ def _flag(
     as_json: bool,
 ) -> None:
     from router.flags import schema
+    from router.flags.shown import kill_state, version_of
 
     by, why = signed(author, reason)
     if account.is_account(config):
@@ -74,8 +74,8 @@ def _flag(
     with flag_rows(config, create=not dry_run) as (rows, _):
         before = rows.read()[1].get(schema.KILL)
         version, on = version_of(before), not lift
-        change = f"{schema.KILL}: {_word(_on(before))} -> {_word(on)}"
-        needed = _on(before) is not on
+        change = f"{schema.KILL}: {_word(kill_state(before))} -> {_word(on)}"
+        needed = kill_state(before) is not on
         if needed and not dry_run:
             agree(change, yes)
             flag = schema.kill(on, version=version + 1)
@@ -86,18 +86,6 @@ def _flag(
         click.echo(f"{schema.KILL} is {_word(on)} already")
     else:
         click.echo(f"{'would change' if dry_run else 'changed'} {change}")
-
-
-def _on(flag: Mapping[str, Any] | None) -> bool | None:
-    """Whether it is on; None where it is garbage, which a change replaces."""
-    from router.flags import schema
-
-    if flag is None:
-        return False
-    try:
-        return schema.killed(flag)
-    except SettingsError:
-        return None
 
 
 def _word(on: bool | None) -> str:

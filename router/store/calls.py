@@ -64,17 +64,20 @@ def tail(
     database: "Database",
     *,
     after: int = 0,
+    before: int | None = None,
     limit: int = 50,
     tool: str | None = None,
     sandbox: str | None = None,
     differing: bool = False,
 ) -> Sequence[Numbered]:
-    """The newest completed calls, oldest of them first; `after` a place in that order.
+    """The newest completed calls, oldest of them first; `after` and `before` are places in that order.
 
     A segment that cannot be read is passed over, and logged once.
     """
     table = schema.segments
     heads = select(*_HEAD).where(table.c.seq >= after // MOST_RECORDS).order_by(table.c.seq.desc())
+    if before is not None:
+        heads = heads.where(table.c.seq <= before // MOST_RECORDS)
     if differing:
         heads = heads.where(table.c.differing > 0)
     for kind, name in ((_OF_TOOL, tool), (_OF_SANDBOX, sandbox)):
@@ -93,7 +96,7 @@ def tail(
             each
             for head in connection.execute(heads.execution_options(yield_per=_HEADS_AT_ONCE))
             for each in reversed(_numbered(database, connection, head))
-            if each.seq > after and wanted(each.record)
+            if each.seq > after and (before is None or each.seq < before) and wanted(each.record)
         )
         return list(islice(numbered, limit))[::-1]
 

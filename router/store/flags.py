@@ -89,12 +89,16 @@ class SqlFlagRows:
             connection.execute(update(schema.meta).where(schema.meta.c.name == _REVISION).values(value=str(revision)))
         return revision
 
-    def history(self, key: str | None = None, *, since: float = 0.0, limit: int = 100) -> Sequence[FlagChange]:
+    def history(
+        self, key: str | None = None, *, since: float = 0.0, before: float | None = None, limit: int = 100
+    ) -> Sequence[FlagChange]:
         """The newest changes first, of one flag or of all. Raises Unreachable."""
         table = schema.flag_history
         query = select(table).where(table.c.at >= since).order_by(table.c.seq.desc()).limit(limit)
         if key is not None:
             query = query.where(table.c.key == key)
+        if before is not None:
+            query = query.where(table.c.at < before)
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return [

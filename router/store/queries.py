@@ -152,6 +152,13 @@ def window(database: Database, since: float = 0.0) -> Window:
     )
 
 
+def origin_requests(database: Database, since: float = 0.0) -> Mapping[tuple[str, str], int]:
+    """Requests that were sent, by (origin, purpose), in every hour that ended after `since`. Raises Unreachable."""
+    with database.reading() as connection:
+        found = _sums(connection, schema.origin_requests, ("origin", "purpose"), int(since // HOUR) * HOUR)
+    return {(key[0], key[1]): count for key, count in found.items()}
+
+
 def tool_flags(flags: Mapping[str, Mapping[str, object]]) -> Mapping[str, ToolFlag]:
     """What the migration flags ask for, by tool. Flags of another shape are left out."""
     found: dict[str, ToolFlag] = {}

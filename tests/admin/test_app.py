@@ -45,6 +45,6 @@ async def test_other_pages_are_404_as_json_that_names_the_known_ones() -> None:
 
     assert (missing.status_code, missing.json()["error"]) == (
         404,
-        "no page '/nothing' here; known: /livez, /readyz, /metrics, /v1/twins",
+        "no page '/nothing' here; known: /livez, /readyz, /metrics, /v1",
     )
     assert (posted.status_code, posted.json()["error"]) == (405, "Method Not Allowed")

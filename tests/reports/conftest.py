@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports import ReportData, render
-from router.cli.report import report_data
+from router.admin.reporting import report_data
 from router.store.database import open_database
 from tests.reports.report_examples import NOW, fill
 
