@@ -81,10 +81,18 @@ def _signatures(data: ReportData) -> Iterator[str]:
         yield "None."
         yield ""
         return
+    yield from _explained(data)
     yield from _table(
-        ("tool", "signature", "severity", "count", "first", "last", "old", "new"),
+        ("tool", "signature", "severity", "state", "count", "first", "last", "old", "new"),
         (_signature_row(tool, signature) for tool, signature in found),
     )
+
+
+def _explained(data: ReportData) -> Iterator[str]:
+    said = [f"{count(tool.explained)} of {tool.tool}" for tool in data.by_decision if tool.explained]
+    if said:
+        yield f"Accepted or ignored, and in no number above: {', '.join(said)}."
+        yield ""
 
 
 def _signature_row(tool: ToolReport, signature: Signature) -> Sequence[str]:
@@ -93,6 +101,7 @@ def _signature_row(tool: ToolReport, signature: Signature) -> Sequence[str]:
         tool.tool,
         signature.name,
         signature.severity,
+        visible(f"{signature.state}: {signature.because}" if signature.because else signature.state).replace("\n", " "),
         count(signature.count),
         moment(signature.first_seen),
         moment(signature.last_seen),

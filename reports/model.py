@@ -37,6 +37,12 @@ class Signature:
     first_seen: float
     last_seen: float
     samples: tuple[Sample, ...] = ()
+    state: str = "open"  # regressed, open, fixed; ignored and accepted ones do not count
+    because: str = ""  # of the state
+
+    @property
+    def explained(self) -> bool:
+        return self.state in ("accepted", "ignored")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +101,9 @@ class ToolReport:
     compared: int = 0
     matched: int = 0
     cosmetic: int = 0
+    explained: int = 0  # differ in nothing that is not accepted or ignored; in none of the numbers below
     contract: int = 0
-    mismatch: Interval  # of compared calls, more than cosmetic
+    mismatch: Interval  # of compared calls, more than cosmetic and not explained
     mismatch_sandboxes: Interval
     budget: float  # the mismatch to be excluded before the next step
     parity: Parity = field(default_factory=Parity)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
+from comparators.standing import Standing
 from crossfade.comparison import Severity
 from policies.promotion import NextStep, ToolNumbers, budget_after, next_steps, share_on_new
 from reports.interval import ALPHA, interval, trials_needed
@@ -18,6 +19,7 @@ from reports.model import (
     Signature,
     ToolReport,
 )
+from reports.words import moment
 from reports.words import stages as told_stages
 from router.store import queries
 from router.store.database import Database
@@ -30,7 +32,7 @@ from router.store.queries import ToolFlag, ToolSums, Window, tool_flags, window
 
 def report_data(database: Database, *, since: float, now: float) -> ReportData:
     """Everything a report says, from the store."""
-    found = window(database, since)
+    found = window(database, since, now=now)
     rows = SqlFlagRows(database)
     flags = tool_flags(rows.read()[1])
     known = {tool.tool: tool for tool in found.tools}
@@ -88,11 +90,11 @@ def _numbers(sums: ToolSums, flag: ToolFlag | None, *, lost: int) -> ToolNumbers
         compared=counts["compared"],
         sandboxes=sums.sandboxes.compared,
         differing=sums.differing,
-        contract=counts["contract"],
+        contract=sums.contract,
         mismatch_lower=mismatch.lower,
         mismatch_upper=mismatch.upper,
-        new_failed=counts["new_failed"],
-        new_failed_lower=interval(counts["new_failed"], pairs).lower,
+        new_failed=sums.new_failed,
+        new_failed_lower=interval(sums.new_failed, pairs).lower,
         dropped=sums.dropped,
         calls=counts["calls"],
         lost_records=lost,
@@ -119,7 +121,8 @@ def _tool(sums: ToolSums, flag: ToolFlag | None, step: NextStep) -> ToolReport:
         compared=counts["compared"],
         matched=counts["matched"],
         cosmetic=counts["cosmetic"],
-        contract=counts["contract"],
+        explained=sums.explained.calls,
+        contract=sums.contract,
         mismatch=interval(sums.differing, counts["compared"]),
         mismatch_sandboxes=interval(sums.sandboxes.differing, sums.sandboxes.compared),
         budget=budget_after(stages),
@@ -152,11 +155,13 @@ def _tool(sums: ToolSums, flag: ToolFlag | None, step: NextStep) -> ToolReport:
                 count=each.count,
                 first_seen=each.first_seen,
                 last_seen=each.last_seen,
+                state=str(each.standing.state),
+                because=_said(each.standing),
                 samples=tuple(
                     Sample(call=one.call, at=one.at, path=one.path, old=one.old, new=one.new) for one in each.samples
                 ),
             )
-            for each in sorted(sums.signatures, key=lambda each: (_worst_first(each.severity), -each.count))
+            for each in sorted(sums.signatures, key=_first_look)
         ),
         dropped=sums.dropped,
         held=sums.held,
@@ -179,6 +184,20 @@ def _nothing(tool: str) -> ToolSums:
         sandboxes=queries.Sandboxes(),
         signatures=(),
     )
+
+
+def _first_look(signature: queries.Signature) -> tuple[bool, int, int]:
+    """Kinds that count before those that are explained, the worst and most frequent first."""
+    return signature.standing.explained, _worst_first(signature.severity), -signature.count
+
+
+def _said(standing: Standing) -> str:
+    """Who explained a kind and why, or how its state is known."""
+    said = standing.judgement
+    if said is None or not standing.explained:
+        return standing.because
+    until = f", until {moment(said.until)}" if said.until is not None else ""
+    return f"{standing.because} ({said.owner or said.author}{until})"
 
 
 def _worst_first(severity: str) -> int:

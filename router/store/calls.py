@@ -116,10 +116,13 @@ def records_starting(database: "Database", id: str, *, limit: int = 10) -> Seque
     return found
 
 
-def records_after(database: "Database", connection: Connection, seq: int) -> Iterator[Sequence[Record]]:
-    """The records of the segments behind this one, segment by segment."""
+def records_after(
+    database: "Database", connection: Connection, seq: int, *, differing: bool = False
+) -> Iterator[Sequence[Record]]:
+    """The records of the segments behind this one, segment by segment; `differing`: of those in which a call does."""
     table = schema.segments
-    for head in connection.execute(select(*_HEAD).where(table.c.seq > seq).order_by(table.c.seq)).all():
+    heads = select(*_HEAD).where(table.c.seq > seq, table.c.differing >= int(differing)).order_by(table.c.seq)
+    for head in connection.execute(heads).all():
         yield [each.record for each in _numbered(database, connection, head)]
 
 

@@ -14,11 +14,11 @@ from router.store.histogram import buckets_of
 
 HOUR = 3600
 SAMPLES_KEPT = 5  # of each signature
-_NAME_LIMIT = 300
+NAME_LIMIT = 300
 _SAMPLE_LIMIT = 2_000  # characters; comparators cap before, this is the last net
 _NAMES = 500  # of signatures per tool and hour in one batch, tallies by four: names must not grow with traffic
 _OVERFLOW = "(more)"
-_CLIENT_WENT_AWAY = 499
+CLIENT_WENT_AWAY = 499
 
 COUNTERS = (
     *("calls", "failed", "cancelled", "mirrored", "compared", "matched", "cosmetic", "contract"),
@@ -93,7 +93,7 @@ class Fold:
         # In the order of completion, because of the samples: the newest are kept.
         for record in records:
             if record.matched is False:
-                self._add_differences(_hour(record.at), record)
+                self._add_differences(hour_of(record.at), record)
 
     @property
     def samples(self) -> list[Sample]:
@@ -122,7 +122,7 @@ class Fold:
     def _add_group(self, hour: int, kind: _Kind, group: Sequence[Record]) -> None:
         """Records of one kind: most of what is counted is the same for all of them."""
         calls = len(group)
-        cancelled = kind.status == _CLIENT_WENT_AWAY
+        cancelled = kind.status == CLIENT_WENT_AWAY
         sums = self.sums[hour, kind.tool, kind.answering, kind.wish, kind.stage]
         counts = sums.counts
         counts["calls"] += calls
@@ -141,7 +141,7 @@ class Fold:
             counts["cosmetic"] += calls * (not kind.matched and kind.severity == Severity.COSMETIC)
             counts["contract"] += calls * (not kind.matched and kind.severity == Severity.CONTRACT)
         if kind.shadow_fate and kind.answering in ("old", "new") and not cancelled:
-            counts[_parity(kind)] += calls
+            counts[parity(kind)] += calls
         self._add_tallies(hour, kind, group)
         self._add_latencies(hour, kind, group)
         self._add_sandboxes(hour, kind, group)
@@ -194,7 +194,7 @@ class Fold:
                 self._add_sample(record, name, shown)
 
     def _bounded(self, name: str, place: tuple[int, str]) -> str:
-        name = name[:_NAME_LIMIT]
+        name = name[:NAME_LIMIT]
         if (*place, name) in self.signatures:
             return name
         return name if self._signatures_of[place] < _NAMES else _OVERFLOW
@@ -225,7 +225,7 @@ class Fold:
         del samples[:-SAMPLES_KEPT]
 
     def _tally(self, hour: int, kind: _Kind, what: str, name: str, calls: int) -> None:
-        key = (hour, kind.tool, kind.answering, what, name[:_NAME_LIMIT])
+        key = (hour, kind.tool, kind.answering, what, name[:NAME_LIMIT])
         if key not in self.tallies and len(self.tallies) >= _NAMES * 4:
             key = (hour, kind.tool, kind.answering, what, _OVERFLOW)
         self.tallies[key] += calls
@@ -235,15 +235,15 @@ def _by_hour(records: Sequence[Record]) -> Iterable[tuple[int, Sequence[Record]]
     if not records:
         return ()
     arrivals = list(map(attrgetter("at"), records))
-    if _hour(min(arrivals)) == _hour(max(arrivals)):
-        return [(_hour(arrivals[0]), records)]
+    if hour_of(min(arrivals)) == hour_of(max(arrivals)):
+        return [(hour_of(arrivals[0]), records)]
     groups: dict[int, list[Record]] = defaultdict(list)
     for record in records:
-        groups[_hour(record.at)].append(record)
+        groups[hour_of(record.at)].append(record)
     return groups.items()
 
 
-def _hour(at: float) -> int:
+def hour_of(at: float) -> int:
     return int(at // HOUR) * HOUR
 
 
@@ -252,7 +252,7 @@ def differs(record: Record | _Kind) -> bool:
     return record.matched is False and record.severity != Severity.COSMETIC
 
 
-def _parity(kind: _Kind) -> str:
+def parity(kind: Record | _Kind) -> str:
     """Which cell of the table old ok or failed × new ok or failed."""
     answered, shadowed = kind.fate == "ok", kind.shadow_fate == "ok"
     old, new = (answered, shadowed) if kind.answering == "old" else (shadowed, answered)

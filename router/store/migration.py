@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Row, column, delete, func, inspect, select, t
 from crossfade.record import Record
 from router.store import schema
 from router.store.bulk import BulkInsert
-from router.store.calls import Segment
+from router.store.calls import Segment, records_after
+from router.store.kinds import KindSets
 from router.store.late import WRITTEN
 from router.store.rows import record_of
 
@@ -27,18 +28,39 @@ NOT_CONVERTED = "record of an older store could not be read"
 
 
 def migrate(database: "Database") -> None:
-    """Make segments of the records of schema 1. Raises Unreachable; then what is not done yet can be done later."""
+    """From whatever schema to this one. Raises Unreachable; then what is not done yet can be done later."""
+    with database.reading() as connection:
+        is_first = inspect(connection).has_table(_RECORDS.name)
+    if is_first:
+        _make_segments(database)
+    _count_kinds(database)
+
+
+def _make_segments(database: "Database") -> None:
+    """Schema 1 to 2: segments of the records."""
     with database.writing() as connection:
         schema.metadata.create_all(connection, checkfirst=True)
         for name in _INDEXES:  # deleting beside them takes ten times as long
             connection.execute(text(f"DROP INDEX IF EXISTS {name}"))
-    log.warning("store is being converted to schema %d", schema.SCHEMA_VERSION)
+    log.warning("store is being converted to schema %d", 2)
     converted = 0
     while done := _convert(database):
         converted += done
         if converted % _TOLD == 0:
             log.warning("%d records are converted", converted)
     log.warning("store is converted: %d records", converted)
+
+
+def _count_kinds(database: "Database") -> None:
+    """Schema 2 to 3: differing calls by their kinds, of the records that are still there."""
+    with database.writing() as connection:
+        if _version(connection) != 2:
+            return  # another process was faster
+        schema.metadata.create_all(connection, checkfirst=True)
+        for records in records_after(database, connection, 0, differing=True):
+            KindSets(records).write(connection)
+        _say(connection, "schema_version", schema.SCHEMA_VERSION)
+    log.warning("store is converted to schema %d", schema.SCHEMA_VERSION)
 
 
 def _convert(database: "Database") -> int:
@@ -71,7 +93,15 @@ def _record(row: Row[Any]) -> Record | None:
 def _finish(connection: Connection) -> None:
     connection.execute(text("DROP TABLE records"))
     last = connection.execute(select(func.coalesce(func.max(schema.segments.c.seq), 0))).scalar_one()
-    values = {"schema_version": schema.SCHEMA_VERSION, WRITTEN: last}  # their sums were written with them
-    for name, value in values.items():
-        connection.execute(delete(schema.meta).where(schema.meta.c.name == name))
-        connection.execute(schema.meta.insert().values(name=name, value=str(value)))
+    _say(connection, WRITTEN, last)  # their sums were written with them
+    _say(connection, "schema_version", 2)
+
+
+def _version(connection: Connection) -> int:
+    value = schema.meta.c.value
+    return int(connection.execute(select(value).where(schema.meta.c.name == "schema_version")).scalar_one())
+
+
+def _say(connection: Connection, name: str, value: int) -> None:
+    connection.execute(delete(schema.meta).where(schema.meta.c.name == name))
+    connection.execute(schema.meta.insert().values(name=name, value=str(value)))

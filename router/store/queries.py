@@ -1,18 +1,24 @@
 """Sums that the command line and the report read, as plain values."""
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
-from sqlalchemy import Connection, Row, Table, func, select
+from sqlalchemy import Connection, Row, Subquery, Table, func, select
 
+from comparators.judging import Judged
+from comparators.standing import Standing
 from crossfade.stage import Stage
 from router.store import schema
 from router.store.database import Database
+from router.store.explained import Explained, explained
 from router.store.fold import COUNTERS, HOUR
 from router.store.histogram import merged
+from router.store.judgements import judgements
 from router.store.late import LateSums, unwritten
+from router.store.standings import standings
 
 _FLAG_PREFIX = "sandbox-migration-"
 
@@ -27,6 +33,7 @@ class Signature:
     first_seen: float  # Unix seconds
     last_seen: float
     samples: tuple["SampleRow", ...] = ()
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +63,7 @@ class Sandboxes:
     seen: int = 0
     on_new: int = 0
     compared: int = 0
-    differing: int = 0
+    differing: int = 0  # in something that is not explained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +82,22 @@ class ToolSums:
     latencies: tuple[Latency, ...]
     sandboxes: Sandboxes
     signatures: tuple[Signature, ...]
+    explained: Explained = field(default_factory=Explained)
 
     @property
     def differing(self) -> int:
-        """Compared calls that differ in more than looks."""
-        return self.counts["compared"] - self.counts["matched"] - self.counts["cosmetic"]
+        """Compared calls that differ in more than looks, and in something that is not accepted or ignored."""
+        return self.counts["compared"] - self.counts["matched"] - self.counts["cosmetic"] - self.explained.calls
+
+    @property
+    def contract(self) -> int:
+        """Of these, calls that broke the contract."""
+        return self.counts["contract"] - self.explained.contract
+
+    @property
+    def new_failed(self) -> int:
+        """Of these, calls that failed on new alone."""
+        return self.counts["new_failed"] - self.explained.new_failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +132,10 @@ class ToolFlag:
     has_exceptions: bool = False
 
 
-def window(database: Database, since: float = 0.0) -> Window:
-    """Sums of every hour that ended after `since`: hours are not split."""
+def window(database: Database, since: float = 0.0, *, now: float | None = None) -> Window:
+    """Sums of every hour that ended after `since`: hours are not split. `now`: at which ignore rules are in force."""
     first = int(since // HOUR) * HOUR
+    now = time.time() if now is None else now
     with database.reading() as connection:
         rollups = connection.execute(select(schema.rollups).where(schema.rollups.c.hour >= first)).all()
         by_tool: dict[str, list[Row[tuple[object, ...]]]] = defaultdict(list)
@@ -125,8 +144,11 @@ def window(database: Database, since: float = 0.0) -> Window:
         tallies = _tallies(connection, first)
         late = unwritten(database, connection)
         latencies = _latencies(connection, late, first)
-        sandboxes = _sandboxes(connection, late, first)
-        signatures = _signatures(connection, first)
+        hours_of_sandboxes = late.sandbox_hours(connection).subquery()
+        judged = Judged(judgements(connection))
+        excused = explained(connection, judged, first=first, now=now, sandbox_hours=hours_of_sandboxes)
+        sandboxes = _sandboxes(connection, hours_of_sandboxes, first)
+        signatures = _signatures(connection, first, standings(connection, judged, now))
         tools = tuple(
             _tool(
                 tool,
@@ -135,6 +157,7 @@ def window(database: Database, since: float = 0.0) -> Window:
                 latencies=latencies.get(tool, {}),
                 sandboxes=sandboxes.get(tool, Sandboxes()),
                 signatures=signatures.get(tool, ()),
+                excused=excused.get(tool, Explained()),
             )
             for tool in sorted(by_tool)
         )
@@ -159,6 +182,14 @@ def origin_requests(database: Database, since: float = 0.0) -> Mapping[tuple[str
     return {(key[0], key[1]): count for key, count in found.items()}
 
 
+def samples_of(database: Database, name: str) -> Sequence[SampleRow]:
+    """The newest differences of one kind, of all tools, newest first. Raises Unreachable."""
+    table = schema.samples
+    with database.reading() as connection:
+        rows = connection.execute(select(table).where(table.c.name == name).order_by(table.c.seq.desc())).all()
+    return [SampleRow(call=row.call, at=row.at, path=row.path, old=row.old, new=row.new) for row in rows]
+
+
 def tool_flags(flags: Mapping[str, Mapping[str, object]]) -> Mapping[str, ToolFlag]:
     """What the migration flags ask for, by tool. Flags of another shape are left out."""
     found: dict[str, ToolFlag] = {}
@@ -176,6 +207,7 @@ def _tool(
     latencies: Mapping[tuple[str, str], Mapping[int, int]],
     sandboxes: Sandboxes,
     signatures: tuple[Signature, ...],
+    excused: Explained,
 ) -> ToolSums:
     totals = _Totals()
     for row in rows:
@@ -194,8 +226,9 @@ def _tool(
             Latency(origin=origin, position=position, histogram=histogram)
             for (origin, position), histogram in sorted(latencies.items())
         ),
-        sandboxes=sandboxes,
+        sandboxes=replace(sandboxes, differing=sandboxes.differing - excused.sandboxes),
         signatures=signatures,
+        explained=excused,
     )
 
 
@@ -250,8 +283,7 @@ def _latencies(
     return found
 
 
-def _sandboxes(connection: Connection, late: LateSums, first: int) -> Mapping[str, Sandboxes]:
-    hours = late.sandbox_hours(connection).subquery()
+def _sandboxes(connection: Connection, hours: Subquery, first: int) -> Mapping[str, Sandboxes]:
     each = (
         select(
             hours.c.tool,
@@ -273,7 +305,9 @@ def _sandboxes(connection: Connection, late: LateSums, first: int) -> Mapping[st
     }
 
 
-def _signatures(connection: Connection, first: int) -> Mapping[str, tuple[Signature, ...]]:
+def _signatures(
+    connection: Connection, first: int, standing: Mapping[str, Standing]
+) -> Mapping[str, tuple[Signature, ...]]:
     table = schema.signatures
     query = (
         select(
@@ -298,6 +332,7 @@ def _signatures(connection: Connection, first: int) -> Mapping[str, tuple[Signat
                 first_seen=row.first_seen,
                 last_seen=row.last_seen,
                 samples=tuple(samples.get((row.tool, row.name), ())),
+                standing=standing.get(row.name, Standing()),
             )
         )
     return {tool: tuple(sorted(each, key=lambda one: (-one.count, one.name))) for tool, each in found.items()}

@@ -17,6 +17,7 @@ from router.store.bulk import BulkInsert
 from router.store.calls import Segment
 from router.store.database import Database
 from router.store.fold import COUNTERS, HOUR, SAMPLES_KEPT, Fold
+from router.store.kinds import KindSets
 from router.store.late import LateWriter
 from router.store.retention import Retention
 
@@ -188,7 +189,7 @@ class SqlRecords:
 
     def _commit(self, batch: Sequence[Record]) -> None:
         # Made before the write lock is taken.
-        fold = Fold(batch)
+        fold, kinds = Fold(batch), KindSets(batch)
         segment = Segment(batch) if batch else None
         requests, losses = dict(self._requests), self._losses_taken()
         try:
@@ -196,6 +197,7 @@ class SqlRecords:
                 if segment:
                     segment.write(connection)
                 _write_fold(connection, fold)
+                kinds.write(connection)
                 _REQUESTS.run(connection, self._request_rows(requests))
                 _LOSSES.run(connection, [(*key, count) for key, count in losses.items()])
         except BaseException:

@@ -16,8 +16,10 @@ _STEP_SEGMENTS = 50
 _STEP_BYTES = 2_000_000
 _SWEEP_SECONDS = 60.0  # between looks when nothing was found to delete
 _RELEASED_PAGES = 500  # given back to the file system at a time
-_BY_RECORDS_AGE = (schema.sandbox_hours,)
-_BY_ROLLUPS_AGE = (schema.rollups, schema.tallies, schema.latencies, schema.signatures, schema.origin_requests)
+_BY_RECORDS_AGE = (schema.sandbox_hours, schema.sandbox_kinds)
+_BY_ROLLUPS_AGE = (
+    *(schema.rollups, schema.tallies, schema.latencies, schema.signatures, schema.kind_sets, schema.origin_requests),
+)
 
 
 @dataclass(slots=True)

@@ -54,4 +54,5 @@ def twin_of(text: str, *, dirty: bool) -> TwinRow:
     values = {name: value for name, value in orjson.loads(text).items() if name in _TWIN_FIELDS}
     values["seat"] = Origin(values["seat"])
     values["follower"] = FollowerState(values["follower"])
+    values["lost"] = tuple(values.get("lost", ()))
     return TwinRow(**values, dirty=dirty)

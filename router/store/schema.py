@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # Raise it with every change that an older program could not read or would damage.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 # SQLite numbers rows by itself only where the type is spelled INTEGER.
@@ -110,6 +110,28 @@ signatures = Table(
     Column("last_seen", Float, nullable=False),
 )
 
+# Calls that differ in more than looks, by all their kinds together: a call is explained when all of its kinds are.
+# `kinds` is a hash of `names`, which is JSON [[signature, severity]] (kinds.py).
+kind_sets = Table(
+    "kind_sets",
+    metadata,
+    Column("hour", BigInteger, primary_key=True),
+    Column("tool", String, primary_key=True),
+    Column("kinds", String, primary_key=True),
+    Column("names", Text, nullable=False),
+    *map(_count, ("calls", "contract", "new_failed")),
+)
+# The same calls by sandbox. Kept as long as records.
+sandbox_kinds = Table(
+    "sandbox_kinds",
+    metadata,
+    Column("hour", BigInteger, primary_key=True),
+    Column("tool", String, primary_key=True),
+    Column("sandbox", String, primary_key=True),
+    Column("kinds", String, primary_key=True),
+    _count("calls"),
+)
+
 # The newest few differences of each signature, redacted and capped before they came here.
 samples = Table(
     "samples",
@@ -171,4 +193,19 @@ flag_history = Table(
     Column("reason", Text, nullable=False),
     Column("before", Text, nullable=True),
     Column("after", Text, nullable=False),
+)
+
+# What people said of kinds of difference (crossfade/judgement.py). Append-only, too.
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("saying", String, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("author", String, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("until", Float, nullable=True),
 )

@@ -8,11 +8,14 @@ from pathlib import Path
 import orjson
 import pytest
 
+from crossfade.comparison import Severity
 from crossfade.errors import Refused
+from crossfade.judgement import Judgement, Saying
 from crossfade.record import Record
 from router.store import migration
 from router.store.calls import records_starting, tail
 from router.store.database import open_database
+from router.store.judgements import SqlJudgements
 from router.store.queries import window
 from router.store.records import SqlRecords
 from tests.store.store_examples import NOON, differing, record
@@ -28,6 +31,9 @@ CREATE INDEX records_differing ON records (seq) WHERE differing IS 1;
 UPDATE meta SET value = '1' WHERE name = 'schema_version';
 DELETE FROM meta WHERE name = 'late_sums';
 DROP TABLE segments;
+DROP TABLE kind_sets;
+DROP TABLE sandbox_kinds;
+DROP TABLE judgements;
 """
 
 
@@ -136,3 +142,44 @@ def test_a_reader_does_not_convert(url: str) -> None:
         open_database(url, create=False)
 
     assert "records" in _tables(url)
+
+
+def test_differing_calls_of_an_older_store_can_be_explained(url: str) -> None:
+    make_old(url, [record(), differing(), differing(sandbox="other")])
+    database = open_database(url)
+    SqlJudgements(database).add(_accepted("fs.info mode value"))
+
+    (found,) = window(database).tools
+
+    database.close()
+    assert (found.differing, found.explained.calls, found.sandboxes.differing) == (0, 2, 0)
+
+
+def test_a_store_of_schema_2_is_counted_once(url: str) -> None:
+    database = open_database(url)
+    writer = SqlRecords(database)
+    for each in (record(), differing(), differing(sandbox="other")):
+        writer.add(each)
+    writer.close()
+    database.close()
+    with _connected(url) as connection:
+        for table in ("kind_sets", "sandbox_kinds", "judgements"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("UPDATE meta SET value = '2' WHERE name = 'schema_version'")
+    with pytest.raises(Refused, match="schema 2, of an older crossfade"):
+        open_database(url, create=False)
+
+    open_database(url).close()
+    database = open_database(url)
+    migration.migrate(database)  # as a second process that was late
+    SqlJudgements(database).add(_accepted("fs.info mode value"))
+
+    (found,) = window(database).tools
+    database.close()
+    assert (found.counts["calls"], found.explained.calls, found.differing) == (3, 2, 0)
+
+
+def _accepted(subject: str) -> Judgement:
+    return Judgement(
+        at=NOON, saying=Saying.ACCEPT, subject=subject, author="ada", reason="known", severity=Severity.CONTENT
+    )

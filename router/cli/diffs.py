@@ -1,0 +1,245 @@
+"""`crossfade diffs`: the kinds of difference, and what people say of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossfade.errors import Refused
+from router.cli.changing import AS_JSON, AUTHOR, DRY_RUN, REASON, YES, agree, signed
+from router.cli.differences import day, found, kind_named, opened, plain, shown, until_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossfade.judgement import Judgement
+    from router.cli.differences import Differences
+
+_STATES = ("regressed", "open", "fixed", "ignored", "accepted")
+_ENDED_SECONDS = 14 * 86_400.0  # for so long a rule that has ended is still listed
+_NAME = click.argument("signature", nargs=-1, required=True)
+_FILE = click.option("--config", metavar="FILE", help="Settings file; its store is used.")
+_STORE = click.option("--store", metavar="URL", help="Store to use, instead of the settings'.")
+
+
+@click.group()
+def diffs() -> None:
+    """Look at the kinds of difference that were seen, and say what they are."""
+
+
+@diffs.command(name="list")
+@click.option("--state", type=click.Choice(_STATES), multiple=True, help="Only these; all when not said.")
+@click.option("--tool", help="Only kinds that this tool showed.")
+@_FILE
+@_STORE
+@AS_JSON
+def list_kinds(state: tuple[str, ...], tool: str | None, config: str | None, store: str | None, as_json: bool) -> None:
+    """Every kind seen in the last 60 days and where it stands, then the ignore rules."""
+    with opened(config, store) as differences:
+        kinds = [
+            kind
+            for kind in differences.kinds
+            if (not state or kind.standing.state in state) and (tool is None or tool in kind.tools)
+        ]
+        rules = differences.judged.rules(differences.now - _ENDED_SECONDS)
+        now = differences.now
+    if as_json:
+        told = {"schema": "crossfade.diffs/1", "kinds": [plain(kind) for kind in kinds]}
+        click.echo(json.dumps(told | {"rules": [_plain(rule) for rule in rules]}, indent=2))
+        return
+    for kind in kinds:
+        standing = kind.standing
+        click.echo(
+            f"{standing.state:<10}{kind.severity:<10}{kind.count:>8,} x  last {day(kind.last_seen)}  "
+            f"{','.join(kind.tools)}  {shown(kind.name)}"
+        )
+        if standing.because:
+            click.echo(f"          {shown(standing.because)}")
+    for rule in rules:
+        word = "ignored until" if (rule.until or 0.0) > now else "ENDED, counts again since"
+        click.echo(f"{word} {day(rule.until)}, {shown(rule.owner)}: {shown(rule.subject)}: {shown(rule.reason)}")
+    click.echo(f"{len(kinds)} kinds", err=True)
+
+
+@diffs.command()
+@_NAME
+@_FILE
+@_STORE
+@AS_JSON
+def show(signature: tuple[str, ...], config: str | None, store: str | None, as_json: bool) -> None:
+    """One kind: how often, where it stands and why, the newest samples, all that was said of it."""
+    with opened(config, store) as differences:
+        kind = kind_named(differences, " ".join(signature))
+        samples = differences.samples(kind.name)
+        said = [each for each in differences.judgements if each.subject == kind.name or each is kind.standing.judgement]
+    if as_json:
+        told = {"schema": "crossfade.diff/1", **plain(kind), "samples": [dataclasses.asdict(each) for each in samples]}
+        click.echo(json.dumps(told | {"said": [_plain(each) for each in said]}, indent=2))
+        return
+    standing = kind.standing
+    click.echo(f"{shown(kind.name)}\n  {kind.severity}, {kind.count:,} calls of {', '.join(kind.tools)}")
+    click.echo(f"  first {day(kind.first_seen)}, last {day(kind.last_seen)}")
+    click.echo(f"  {standing.state}{f': {shown(standing.because)}' if standing.because else ''}")
+    for each in said:
+        click.echo(f"  {day(each.at)} {each.saying} by {shown(each.author)}: {shown(each.reason)}")
+    for sample in samples:
+        click.echo(f"  call {sample.call}, at {shown(sample.path)}")
+        click.echo(f"    old {shown(sample.old)}\n    new {shown(sample.new)}")
+
+
+@diffs.command()
+@_NAME
+@REASON
+@AUTHOR
+@DRY_RUN
+@YES
+@_FILE
+@_STORE
+@AS_JSON
+def accept(signature: tuple[str, ...], **options: Any) -> None:
+    """This kind is meant to differ: it no longer counts, until it gets worse or is reopened."""
+    _name(signature, "accept", **options)
+
+
+@diffs.command()
+@_NAME
+@REASON
+@AUTHOR
+@DRY_RUN
+@YES
+@_FILE
+@_STORE
+@AS_JSON
+def fixed(signature: tuple[str, ...], **options: Any) -> None:
+    """This kind is mended: what was seen still counts, and seen again it has regressed."""
+    _name(signature, "fixed", **options)
+
+
+@diffs.command()
+@click.argument("pattern", nargs=-1, required=True)
+@click.option("--until", required=True, metavar="30d|DATE", help="When the rule ends: 90 days at most.")
+@click.option("--owner", required=True, help="Who answers for it, and is asked when it ends.")
+@REASON
+@AUTHOR
+@DRY_RUN
+@YES
+@_FILE
+@_STORE
+@AS_JSON
+def ignore(
+    pattern: tuple[str, ...],
+    until: str,
+    owner: str,
+    reason: str | None,
+    author: str | None,
+    dry_run: bool,
+    yes: bool,
+    config: str | None,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Leave kinds out until a day: `fs.list entry.* value`. Refused (exit 4) where it would hide too much."""
+    from comparators.judging import too_broad
+    from crossfade.judgement import Saying
+
+    subject = " ".join(pattern)
+    by, why = signed(author, reason)
+    if not owner.strip():
+        raise click.UsageError("a rule needs somebody who answers for it: --owner NAME")
+    with opened(config, store) as differences:
+        if refusal := too_broad(subject, [(kind.name, kind.severity) for kind in differences.kinds]):
+            raise Refused(f"the rule '{shown(subject)}' is refused: {refusal}")
+        end = until_of(until, now=differences.now)
+        made = differences.make(Saying.IGNORE, subject, author=by, reason=why, owner=owner.strip(), until=end)
+        _say(differences, made, dry_run, yes, as_json)
+
+
+@diffs.command()
+@click.argument("subject", nargs=-1, required=True)
+@REASON
+@AUTHOR
+@DRY_RUN
+@YES
+@_FILE
+@_STORE
+@AS_JSON
+def reopen(
+    subject: tuple[str, ...],
+    reason: str | None,
+    author: str | None,
+    dry_run: bool,
+    yes: bool,
+    config: str | None,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Take back what was said of a signature, or an ignore rule by its pattern: it counts again."""
+    from crossfade.judgement import Saying
+
+    text = " ".join(subject)
+    by, why = signed(author, reason)
+    with opened(config, store) as differences:
+        rule = next((rule for rule in differences.judged.rules(differences.now) if rule.subject == text), None)
+        if rule is None and differences.judged.named(text) is None:
+            standing = kind_named(differences, text).standing
+            covered = standing.judgement.subject if standing.judgement and standing.explained else ""
+            raise Refused(
+                f"'{shown(text)}' is ignored by the rule '{shown(covered)}': reopen that"
+                if covered
+                else f"nothing was said of '{shown(text)}' that could be taken back"
+            )
+        _say(differences, differences.make(Saying.REOPEN, text, author=by, reason=why), dry_run, yes, as_json)
+
+
+def _name(
+    signature: Sequence[str],
+    saying: str,
+    *,
+    reason: str | None,
+    author: str | None,
+    dry_run: bool,
+    yes: bool,
+    config: str | None,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Say something of one kind that was seen."""
+    from comparators.judging import unexplainable
+    from crossfade.judgement import Saying
+
+    by, why = signed(author, reason)
+    with opened(config, store) as differences:
+        kind = kind_named(differences, " ".join(signature))
+        if saying == Saying.ACCEPT and (refusal := unexplainable(kind.name)):
+            raise Refused(f"'{shown(kind.name)}' cannot be accepted: {refusal}")
+        made = differences.make(Saying(saying), kind.name, author=by, reason=why, severity=kind.severity)
+        _say(differences, made, dry_run, yes, as_json)
+
+
+def _say(differences: Differences, judgement: Judgement, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Tell the effect, ask, keep it."""
+    effect = differences.effect(judgement)
+    change = f"{judgement.saying} '{shown(judgement.subject)}'"
+    counted = found(effect)
+    if dry_run:
+        click.echo(_json(judgement, effect, kept=False) if as_json else f"would {change}: {counted}")
+        return
+    click.echo(counted, err=True)
+    agree(change, yes)
+    differences.add(judgement)
+    click.echo(_json(judgement, effect, kept=True) if as_json else f"done: {change}")
+
+
+def _json(judgement: Judgement, effect: int, *, kept: bool) -> str:
+    told = {"schema": "crossfade.judgement/1", "kept": kept, "calls": effect, "judgement": _plain(judgement)}
+    return json.dumps(told, indent=2)
+
+
+def _plain(judgement: Judgement) -> dict[str, Any]:
+    return dataclasses.asdict(judgement)
+
+
+commands: list[click.Command] = [diffs]

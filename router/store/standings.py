@@ -1,0 +1,95 @@
+"""Every kind of difference that is still remembered, and where it stands."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from comparators.judging import Judged, worse
+from comparators.standing import Seen, Standing, State, standing
+from router.store import schema
+
+_LOOKBACK_SECONDS = 60 * 86_400.0  # of sightings that tell fixed from open: older ones say nothing of this program
+_ORDER = list(State)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of difference over all tools."""
+
+    name: str
+    severity: str
+    tools: tuple[str, ...]
+    count: int  # calls that showed it
+    first_seen: float  # Unix seconds
+    last_seen: float
+    standing: Standing
+
+
+def kinds(connection: Connection, judged: Judged, now: float) -> Sequence[Kind]:
+    """The kinds seen in the last 60 days: those that want a look first, the worst and most frequent of them first."""
+    first = now - _LOOKBACK_SECONDS
+    table = schema.signatures
+    rows = connection.execute(select(table).where(table.c.hour >= first)).all()
+    compared = _compared(connection, first)
+    found: dict[str, _Sightings] = defaultdict(_Sightings)
+    for row in rows:
+        found[row.name].add(row.tool, row.hour, row.severity, row._mapping["count"], row.first_seen, row.last_seen)
+    each = [sightings.kind(name, judged, compared, now) for name, sightings in found.items()]
+    return sorted(each, key=_first_look)
+
+
+def standings(connection: Connection, judged: Judged, now: float) -> Mapping[str, Standing]:
+    """Where each kind seen in the last 60 days stands, by name."""
+    return {kind.name: kind.standing for kind in kinds(connection, judged, now)}
+
+
+def _first_look(kind: Kind) -> tuple[int, int, int, str]:
+    severities = ("contract", "content", "cosmetic", kind.severity)
+    return _ORDER.index(kind.standing.state), severities.index(kind.severity), -kind.count, kind.name
+
+
+def _compared(connection: Connection, first: float) -> Mapping[str, Mapping[int, int]]:
+    """Compared calls by tool and hour."""
+    table = schema.rollups
+    query = (
+        select(table.c.tool, table.c.hour, func.sum(table.c.compared).label("compared"))
+        .where(table.c.hour >= first)
+        .group_by(table.c.tool, table.c.hour)
+    )
+    found: dict[str, dict[int, int]] = defaultdict(dict)
+    for row in connection.execute(query):
+        found[row.tool][row.hour] = int(row.compared)
+    return found
+
+
+class _Sightings:
+    """One kind's rows while they are being summed."""
+
+    def __init__(self) -> None:
+        self.hours: Counter[int] = Counter()
+        self.tools: set[str] = set()
+        self.severity = ""
+        self.first_seen, self.last_seen = float("inf"), 0.0
+
+    def add(self, tool: str, hour: int, severity: str, count: int, first_seen: float, last_seen: float) -> None:
+        self.tools.add(tool)
+        self.hours[hour] += count
+        self.severity = severity if worse(severity, self.severity) else self.severity
+        self.first_seen, self.last_seen = min(self.first_seen, first_seen), max(self.last_seen, last_seen)
+
+    def kind(self, name: str, judged: Judged, compared: Mapping[str, Mapping[int, int]], now: float) -> Kind:
+        pairs: Counter[int] = Counter()
+        for tool in self.tools:
+            pairs.update(compared.get(tool, {}))
+        seen = Seen(name=name, severity=self.severity, last_seen=self.last_seen, hours=self.hours, compared=pairs)
+        return Kind(
+            name=name,
+            severity=self.severity,
+            tools=tuple(sorted(self.tools)),
+            count=sum(self.hours.values()),
+            first_seen=self.first_seen,
+            last_seen=self.last_seen,
+            standing=standing(seen, judged, now),
+        )
