@@ -28,6 +28,11 @@ class Judged:
             if each.saying is Saying.REOPEN:
                 self._rules.pop(each.subject, None)
 
+    @property
+    def excuses_nothing(self) -> bool:
+        """Whether no kind can be explained by what was said."""
+        return not self._rules and all(each.saying is not Saying.ACCEPT for each in self._named.values())
+
     def named(self, name: str) -> Judgement | None:
         """What was last said of this very kind, unless it was taken back."""
         found = self._named.get(name)

@@ -3,10 +3,11 @@
 The word tells people where to look; only `accepted` and `ignored` keep a kind out of the numbers.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from comparators.judging import Judged, worse
 from crossfade.judgement import Judgement, Saying
@@ -33,7 +34,7 @@ class Seen:
     name: str
     severity: str
     last_seen: float
-    hours: Mapping[int, int] = field(default_factory=dict)  # hour -> calls that showed it
+    hours: Set[int] = frozenset()  # in which a call showed it
     compared: Mapping[int, int] = field(default_factory=dict)  # hour -> compared calls of the tools that showed it
 
 
@@ -68,41 +69,52 @@ def standing(seen: Seen, judged: Judged, now: float) -> Standing:
 
 
 def _by_sightings(seen: Seen) -> Standing:
-    runs = list(_runs(seen))
+    history = _History(seen)
+    runs = list(history.runs())
     if not runs:
         return Standing()
-    if _gone(seen, runs[-1], None):
+    if history.gone(runs[-1], None):
         return Standing(state=State.FIXED, because="not seen any more, though as much was compared")
     if len(runs) > 1:
         return Standing(state=State.REGRESSED, because="seen again after it had been gone")
     return Standing()
 
 
-def _runs(seen: Seen) -> Iterator[tuple[int, int]]:
-    """(first hour, last hour) of sightings without a telling gap between them."""
-    hours = sorted(seen.hours)
-    if not hours:
-        return
-    start = hours[0]
-    for last, following in pairwise(hours):
-        if _gone(seen, (start, last), following):
-            yield start, last
-            start = following
-    yield start, hours[-1]
+class _History:
+    """A kind's hours in order, with running sums: years of hours are asked about many times."""
 
+    def __init__(self, seen: Seen) -> None:
+        self._sightings = sorted(seen.hours)
+        self._hours = sorted(seen.compared)
+        self._sums = [0, *accumulate(seen.compared[hour] for hour in self._hours)]
 
-def _gone(seen: Seen, run: tuple[int, int], until: int | None) -> bool:
-    """Whether the quiet after a run is more than chance, had the kind gone on as in the run.
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """(first hour, last hour) of sightings without a telling gap between them."""
+        hours = self._sightings
+        if not hours:
+            return
+        start = hours[0]
+        for last, following in pairwise(hours):
+            if self.gone((start, last), following):
+                yield start, last
+                start = following
+        yield start, hours[-1]
 
-    Of k sightings at even pace over all comparisons, the first of them at the beginning, the other k - 1 all fall
-    into the run with probability (run / all) ** (k - 1): the last order statistic of uniform draws. Hours are counted,
-    not calls, because calls that show a kind come in bursts.
-    """
-    first, last = run
-    sightings = sum(first <= hour <= last for hour in seen.hours)
-    during = sum(count for hour, count in seen.compared.items() if first <= hour <= last)
-    after = {hour: count for hour, count in seen.compared.items() if hour > last and (until is None or hour < until)}
-    if not after or max(after) - last < QUIET_HOURS * HOUR or not during:
-        return False
-    chance: float = (during / (during + sum(after.values()))) ** (sightings - 1)
-    return chance <= CHANCE
+    def gone(self, run: tuple[int, int], until: int | None) -> bool:
+        """Whether the quiet after a run is more than chance, had the kind gone on as in the run.
+
+        Of k sightings at even pace over all comparisons, the first of them at the beginning, the other k - 1 all fall
+        into the run with probability (run / all) ** (k - 1): the last order statistic of uniform draws. Hours are
+        counted, not calls, because calls that show a kind come in bursts.
+        """
+        first, last = run
+        begin, quiet = bisect_left(self._hours, first), bisect_right(self._hours, last)
+        end = len(self._hours) if until is None else bisect_left(self._hours, until)
+        if end <= quiet or self._hours[end - 1] - last < QUIET_HOURS * HOUR:
+            return False
+        during, after = self._sums[quiet] - self._sums[begin], self._sums[end] - self._sums[quiet]
+        if not during:
+            return False
+        sightings = bisect_right(self._sightings, last) - bisect_left(self._sightings, first)
+        chance: float = (during / (during + after)) ** (sightings - 1)
+        return chance <= CHANCE

@@ -1,4 +1,4 @@
-"""The audit trail in the admin API: every change of a flag and every act on a sandbox, with author and reason."""
+"""The audit trail in the admin API: changes of flags, acts on sandboxes, words on kinds of difference; who and why."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,11 +8,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from crossfade.judgement import Judgement
 from router.admin.endpoints import Endpoint, Field, number
 from router.admin.flags import change_line
 from router.flags import schema
 from router.store.audit import SqlAudit
 from router.store.flags import SqlFlagRows
+from router.store.judgements import SqlJudgements
 
 _MOST = 500
 _FOR_EVER = 1e12
@@ -24,6 +26,7 @@ class AuditApi:
 
     rows: SqlFlagRows
     audit: SqlAudit
+    judgements: SqlJudgements
 
     def endpoints(self) -> list[Endpoint]:
         """What is served."""
@@ -34,7 +37,7 @@ class AuditApi:
                 says="Who changed what, and why; newest first. Nothing in it is ever changed or removed.",
                 serve=self._list,
                 query={
-                    "target": Field(says="Only of this tool, `kill`, or sandbox."),
+                    "target": Field(says="Only of this tool, `kill`, sandbox, signature or ignore rule."),
                     "before": Field(says="Only before this moment, Unix seconds: `next` of the page before."),
                     "limit": Field(says=f"How many; 50, at most {_MOST}.", kind="integer"),
                 },
@@ -52,8 +55,19 @@ class AuditApi:
         key = schema.PREFIX + target if target else None
         changes = self.rows.history(key, before=before, limit=limit)
         acts = self.audit.entries(before=before, target=target, limit=limit)
-        both = [*(_change(change_line(each)) for each in changes), *(asdict(each) for each in acts)]
-        return sorted(both, key=lambda each: -float(each["at"]))[:limit]
+        said = [
+            _said(each)
+            for each in self.judgements.read()
+            if each.at < before and (target is None or each.subject == target)
+        ]
+        all_ = [*(_change(change_line(each)) for each in changes), *(asdict(each) for each in acts), *said]
+        return sorted(all_, key=lambda each: -float(each["at"]))[:limit]
+
+
+def _said(each: Judgement) -> dict[str, Any]:
+    signed = {"at": each.at, "author": each.author, "reason": each.reason}
+    details = {"severity": each.severity, "owner": each.owner, "until": each.until}
+    return {**signed, "action": f"difference.{each.saying}", "target": each.subject, "details": details}
 
 
 def _change(line: Mapping[str, Any]) -> dict[str, Any]:

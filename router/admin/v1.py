@@ -21,6 +21,7 @@ from router.settings import Settings
 from router.store.audit import SqlAudit
 from router.store.database import Database
 from router.store.flags import SqlFlagRows
+from router.store.judgements import SqlJudgements
 from router.twins.evacuate import Evacuation
 from router.twins.moves import Moves
 from router.twins.registry import Registry
@@ -57,6 +58,6 @@ def endpoints(app: Running) -> list[Endpoint]:
         *CallsApi(app.database).endpoints(),
         *OriginsApi(app.settings, app.database, app.keeper, app.lanes).endpoints(),
         *ReportsApi(app.settings.store.url).endpoints(),
-        *AuditApi(rows, audit).endpoints(),
+        *AuditApi(rows, audit, SqlJudgements(app.database)).endpoints(),
         *SettingsApi(app.settings, origins_of(app.settings)).endpoints(),
     ]

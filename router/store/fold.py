@@ -186,8 +186,7 @@ class Fold:
             named.setdefault(signature(record.operation, difference), difference)
         for name in record.signatures:
             shown = named.get(name)
-            # A name without a difference is a comparison that was cut short, or a sample that was capped away.
-            severity = shown.severity if shown else record.severity
+            severity = shown.severity if shown else _severity_unseen(name, record)
             name = self._bounded(name, (hour, record.tool))
             self._add_signature(hour, record, name, severity)
             if shown:
@@ -245,6 +244,15 @@ def _by_hour(records: Sequence[Record]) -> Iterable[tuple[int, Sequence[Record]]
 
 def hour_of(at: float) -> int:
     return int(at // HOUR) * HOUR
+
+
+def _severity_unseen(name: str, record: Record) -> str:
+    """Of a kind without its difference: a comparison that was cut short, or a sample that was capped away."""
+    if name.endswith(" (cosmetic)"):
+        return str(Severity.COSMETIC)
+    # Differences stand worst first, so what was capped away is no worse than the last that is there.
+    last = record.differences[-1].severity if record.differences else Severity.COSMETIC
+    return record.severity if last is Severity.COSMETIC else str(last)
 
 
 def differs(record: Record | _Kind) -> bool:

@@ -31,13 +31,19 @@ def kinds(connection: Connection, judged: Judged, now: float) -> Sequence[Kind]:
     """The kinds seen in the last 60 days: those that want a look first, the worst and most frequent of them first."""
     first = now - _LOOKBACK_SECONDS
     table = schema.signatures
-    rows = connection.execute(select(table).where(table.c.hour >= first)).all()
-    compared = _compared(connection, first)
+    columns = (
+        func.sum(table.c.count).label("calls"),
+        func.min(table.c.first_seen).label("first_seen"),
+        func.max(table.c.last_seen).label("last_seen"),
+    )
+    query = select(table.c.name, table.c.tool, table.c.severity, *columns).where(table.c.hour >= first)
     found: dict[str, _Sightings] = defaultdict(_Sightings)
-    for row in rows:
-        found[row.name].add(row.tool, row.hour, row.severity, row._mapping["count"], row.first_seen, row.last_seen)
-    each = [sightings.kind(name, judged, compared, now) for name, sightings in found.items()]
-    return sorted(each, key=_first_look)
+    for row in connection.execute(query.group_by(table.c.name, table.c.tool, table.c.severity)):
+        found[row.name].add(row.tool, row.severity, int(row.calls), row.first_seen, row.last_seen)
+    for name, hour in connection.execute(select(table.c.name, table.c.hour).where(table.c.hour >= first).distinct()):
+        found[name].hours.add(hour)
+    compared = _compared(connection, first)
+    return sorted((each.kind(name, judged, compared, now) for name, each in found.items()), key=_first_look)
 
 
 def standings(connection: Connection, judged: Judged, now: float) -> Mapping[str, Standing]:
@@ -68,14 +74,15 @@ class _Sightings:
     """One kind's rows while they are being summed."""
 
     def __init__(self) -> None:
-        self.hours: Counter[int] = Counter()
+        self.hours: set[int] = set()
         self.tools: set[str] = set()
         self.severity = ""
+        self.count = 0
         self.first_seen, self.last_seen = float("inf"), 0.0
 
-    def add(self, tool: str, hour: int, severity: str, count: int, first_seen: float, last_seen: float) -> None:
+    def add(self, tool: str, severity: str, count: int, first_seen: float, last_seen: float) -> None:
         self.tools.add(tool)
-        self.hours[hour] += count
+        self.count += count
         self.severity = severity if worse(severity, self.severity) else self.severity
         self.first_seen, self.last_seen = min(self.first_seen, first_seen), max(self.last_seen, last_seen)
 
@@ -88,7 +95,7 @@ class _Sightings:
             name=name,
             severity=self.severity,
             tools=tuple(sorted(self.tools)),
-            count=sum(self.hours.values()),
+            count=self.count,
             first_seen=self.first_seen,
             last_seen=self.last_seen,
             standing=standing(seen, judged, now),

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from tests.journeys.stack import ADMIN_TOKEN, Stack, stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATIENCE = 30.0
+CLI = [sys.executable, "-c", "from router.cli import main; main()"]
 SIGNED = {"author": "ada", "reason": "a test"}
 
 
@@ -215,6 +218,21 @@ async def test_the_trail_has_flags_and_acts_on_sandboxes_with_author_and_reason(
     first = await place.told("audit", limit=2)
     second = await place.told("audit", limit=2, before=first["next"])
     assert [*first["entries"], *second["entries"]] == entries[:4]
+
+
+async def test_what_is_said_of_a_difference_stands_in_the_trail(place: Place) -> None:
+    words = ["diffs", "ignore", "fs.info mode value", "--until", "5d", "--owner", "team", "--reason", "known", "--yes"]
+    await asyncio.to_thread(
+        subprocess.run,
+        [*CLI, *words, "--author", "eve", "--config", str(place.system.config)],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+    (entry,) = (await place.told("audit", target="fs.info mode value"))["entries"]
+    assert [entry[name] for name in ("author", "reason", "action")] == ["eve", "known", "difference.ignore"]
+    assert entry["details"]["owner"] == "team"
 
 
 async def test_origins_settings_and_status_are_told_without_a_secret(place: Place) -> None:

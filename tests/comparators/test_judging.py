@@ -73,6 +73,15 @@ def test_a_kind_said_to_be_fixed_counts() -> None:
     assert Judged([said(Saying.FIXED, MODE)]).explains(MODE, "content", NOW) is None
 
 
+def test_words_that_excuse_nothing_say_so() -> None:
+    accepted = said(Saying.ACCEPT, MODE)
+
+    assert Judged([]).excuses_nothing
+    assert Judged([said(Saying.FIXED, MODE), accepted, said(Saying.REOPEN, MODE)]).excuses_nothing
+    assert not Judged([accepted]).excuses_nothing
+    assert not Judged([said(Saying.IGNORE, MODE)]).excuses_nothing
+
+
 @given(st.lists(st.builds(said, st.sampled_from(Saying), names), max_size=6), names, severities)
 def test_only_words_on_a_kind_itself_explain_it(spoken: list[Judgement], name: str, severity: str) -> None:
     found = Judged(spoken).explains(name, severity, NOW)

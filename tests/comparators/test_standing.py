@@ -14,7 +14,7 @@ MODE = "fs.info mode value"
 def seen(hours: dict[int, int], compared: dict[int, int], **fields: object) -> Seen:
     """A kind by hour of the first days; times in hours."""
     values: dict[str, object] = {"name": MODE, "severity": "content", "last_seen": max(hours) * HOUR + 1.0}
-    values |= {"hours": {hour * HOUR: count for hour, count in hours.items()}}
+    values |= {"hours": {hour * HOUR for hour in hours}}
     values |= {"compared": {hour * HOUR: count for hour, count in compared.items()}}
     return Seen(**(values | fields))  # type: ignore[arg-type]
 

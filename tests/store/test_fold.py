@@ -179,3 +179,13 @@ def test_no_records_fold_into_nothing() -> None:
     fold = Fold([])
 
     assert not any((list(fold.rollup_rows()), fold.tallies, fold.latencies, fold.sandboxes, fold.samples))
+
+
+def test_a_kind_whose_sample_was_capped_away_is_no_worse_than_the_last_that_is_shown() -> None:
+    status = Difference(path="status", change=Change.VALUE, severity=Severity.CONTRACT, old="200", new="500")
+    names = ("fs.info status new 500", "fs.info mode value", "fs.info size value", "fs.info pid value (cosmetic)")
+    batch = [differing(severity="contract", differences=(status, MODE), signatures=names)]
+
+    found = {key[2]: sums.severity for key, sums in Fold(batch).signatures.items()}
+
+    assert found == dict(zip(names, ("contract", "content", "content", "cosmetic"), strict=True))
