@@ -191,7 +191,9 @@ class Engine:
             await self.lifecycle.only_new.keys.check(call, twin, twin.last_activity)
             await self._send(call, send, self.lifecycle.only_new.told(call))
             return True
-        if here and (call.method == "GET" or call.route.kind in ("activity", "toolbox_url")):
+        # A link that old signs, to a port or a file, leads to old.
+        looks = call.method == "GET" and not any(each in call.path for each in ("/signed-preview-url", "/signing-key"))
+        if here and (looks or call.route.kind in ("activity", "toolbox_url")):
             return False
         await self._missing(call, send)
         return True

@@ -20,6 +20,7 @@ from router.backends.local.sandboxes import LocalSandboxes
 from router.front.daytona.app import daytona_app
 from router.front.e2b.app import e2b_app
 from router.wire.http1.client import Http1Upstream
+from tests import services
 from tests.backends.asking import Asking
 from tests.serving import serving
 
@@ -70,6 +71,52 @@ FACTORIES: dict[str, Factory] = {
     "daytona": daytona,
     "e2b": e2b,
 }
+
+
+# Real services, where the environment names them.
+
+
+@asynccontextmanager
+async def real_daytona(_directory: Path) -> AsyncIterator[Backend]:
+    account = services.daytona()
+    assert account is not None
+    async with Http1Upstream() as upstream:
+        yield DaytonaBackend(upstream, base=account.url, key=account.key, origin=Origin.OLD)
+
+
+@asynccontextmanager
+async def real_e2b(_directory: Path) -> AsyncIterator[Backend]:
+    account = services.e2b()
+    assert account is not None
+    async with Http1Upstream() as upstream:
+        yield E2BBackend(
+            upstream, api_url=account.url or f"https://api.{account.domain}", sandbox_url=account.sandbox_url or None,
+            domain=account.domain, key=account.key, templates={"*": account.template}, origin=Origin.NEW,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def real_envd(directory: Path) -> AsyncIterator[Backend]:
+    """A real envd behind an embedded control plane: what runs in the sandbox is the service's own."""
+    sandboxes = LocalSandboxes(directory)
+    await sandboxes.open()
+    try:
+        async with serving(e2b_app(sandboxes, keys=["key"])) as url, Http1Upstream() as upstream:
+            yield E2BBackend(
+                upstream, api_url=url, sandbox_url=services.envd(), domain="sandbox.test", key="key",
+                templates={"*": "base"}, origin=Origin.NEW,
+            )  # fmt: skip
+    finally:
+        await sandboxes.close()
+
+
+for _name, _named, _factory in (
+    ("daytona-service", services.daytona(), real_daytona),
+    ("e2b-service", services.e2b(), real_e2b),
+    ("envd-service", services.envd(), real_envd),
+):
+    if _named:
+        FACTORIES[_name] = _factory
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=FACTORIES.values(), ids=FACTORIES.keys())

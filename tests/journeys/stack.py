@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from demo.programs import Agents, Program, crossfade, make_sdk_environment
+from tests import services
 from tests.journeys.tap import Tap
 
 KEY = "stack-key"
@@ -106,8 +107,9 @@ def settings(
     extra: str = "",
     mirror: Mapping[str, float] | None = None,
     settle: float = 0.2,
+    account: services.Daytona | None = None,
 ) -> str:
-    """The router's settings file."""
+    """The router's settings file. `account`: a real one, in place of the embedded old side."""
     numbers = {"settle_seconds": settle, "lane_calls": 1000, "lane_total": 50000, "orphan_grace_seconds": 1}
     numbers["move_idle_seconds"] = 0  # seats stay where a test put them, unless it says otherwise
     numbers |= mirror or {}
@@ -118,8 +120,8 @@ api = "127.0.0.1:0"
 admin = "127.0.0.1:{admin}"
 admin_token = "{ADMIN_TOKEN}"
 [origins.old]
-url = "{old}/api"
-key = "{KEY}"
+url = "{account.url if account else f"{old}/api"}"
+key = "{account.key if account else KEY}"
 [origins.new]
 url = "{new}"
 sandbox_url = "{new}"
@@ -139,7 +141,12 @@ url = "sqlite:///{directory / "crossfade.db"}"
 
 @contextlib.asynccontextmanager
 async def stack(
-    directory: Path, *, extra: str = "", mirror: Mapping[str, float] | None = None, settle: float = 0.2
+    directory: Path,
+    *,
+    extra: str = "",
+    mirror: Mapping[str, float] | None = None,
+    settle: float = 0.2,
+    account: services.Daytona | None = None,
 ) -> AsyncIterator[Stack]:
     """Start everything; end everything."""
     python = await make_sdk_environment(*SDK)
@@ -152,7 +159,7 @@ async def stack(
         new_tap = await started.enter_async_context(Tap(new.url.removeprefix("http://")))
         config = directory / "crossfade.toml"
         admin = free_port()
-        config.write_text(settings(directory, old_tap.url, new_tap.url, admin, extra, mirror, settle))
+        config.write_text(settings(directory, old_tap.url, new_tap.url, admin, extra, mirror, settle, account))
         router = await started.enter_async_context(Program("router", ["serve", "--config", str(config)], directory))
         front_tap = await started.enter_async_context(Tap(router.url.removeprefix("http://")))
         url = f"http://127.0.0.1:{admin}"

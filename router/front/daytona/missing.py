@@ -27,6 +27,7 @@ CONTROL: Final[Mapping[str, str]] = MappingProxyType(
         "network-settings": "network settings of a sandbox",
         "parent": "forks of a sandbox",
         "pause": "pausing with memory",
+        "ports": "signed links to ports",
         "public": "publishing all ports",
         "recover": "recovering a failed sandbox",
         "resize": "resizing a sandbox",

@@ -26,14 +26,32 @@ def python_of(env_name: str) -> Path:
     return ROOT / ".envs" / env_name / "bin" / "python"
 
 
+class Ran(Results):
+    """Results by scenario name, the public methods that the scenarios called, and those that the SDK has."""
+
+    called: frozenset[str] = frozenset()
+    there: frozenset[str] = frozenset()
+
+
 def run_scenarios(
-    env_name: str, url: str, key: str, subset: Sequence[str] | None = None, *, seconds: float = 240
-) -> Results:
+    env_name: str,
+    url: str,
+    key: str,
+    subset: Sequence[str] | None = None,
+    *,
+    seconds: float = 240,
+    blocking: bool = False,
+    snapshot: str = "",
+) -> Ran:
     """Run the suite with one SDK against an API URL (ending in /api): result by scenario name; `subset` by name.
+
+    `blocking`: by the SDK's synchronous classes instead of its asynchronous ones.
 
     Raises AssertionError with the script's own words when it ends early.
     """
     environment = {**os.environ, "DAYTONA_API_URL": url, "DAYTONA_API_KEY": key, "PYTHONUNBUFFERED": "1"}
+    environment["SCENARIO_SNAPSHOT"] = snapshot
+    environment["SDK_KIND"] = "blocking" if blocking else "async"
     ran = subprocess.run(
         [str(python_of(env_name)), str(SCRIPT), *(subset or ())],
         env=environment,
@@ -45,7 +63,10 @@ def run_scenarios(
     )
     lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith('{"name"')]
     assert ran.returncode == 0, f"{env_name} ended with {ran.returncode} after {len(lines)} scenarios:\n{ran.stderr}"
-    return {line["name"]: line["result"] for line in lines}
+    found = Ran({line["name"]: line["result"] for line in lines})
+    [calls] = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith('{"called"')]
+    found.called, found.there = frozenset(calls["called"]), frozenset(calls["there"])
+    return found
 
 
 def comparable(result: Any) -> Any:

@@ -10,14 +10,16 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import re
 import sys
 
-from world import SCENARIOS, World, said
+import noting
+from world import BLOCKING, SCENARIOS, World, said, sdk
 
 AREAS = (
     *("sandboxes", "commands", "sessions", "terminals", "processes", "interpreter"),
-    *("files", "transfers", "git", "exact", "strangers"),
+    *("files", "transfers", "git", "exact", "alone", "strangers"),
 )
 for area in AREAS:
     importlib.import_module(f"scenarios_{area}")
@@ -40,6 +42,12 @@ def placed(value, ids):
     return value
 
 
+def offered():
+    """Every public method of this SDK's classes."""
+    classes = noting.there(sdk, blocking=BLOCKING)
+    return sorted(f"{short}.{name}" for short, cls in classes.items() for name in noting.public(cls))
+
+
 async def main(names):
     world = World()
     out = sys.stdout
@@ -56,10 +64,15 @@ async def main(names):
                     result = {"broken": said(error)}
             line = {"name": each.__name__, "result": placed(result, [world.sandbox.id])}
             print(json.dumps(line), file=out, flush=True)
+        print(json.dumps({"called": sorted(noting.CALLED), "there": offered()}), file=out, flush=True)
     finally:
         if world.sandbox is not None:
             await world.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main(sys.argv[1:]))
+    sys.stdout.flush()
+    # Threads that read terminals of the blocking classes may wait for ever; everything is said.
+    os._exit(0)

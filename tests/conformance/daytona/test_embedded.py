@@ -7,7 +7,8 @@ import pytest
 
 from tests.conformance.daytona import expected_exact, expected_git, expected_processes, expected_transfers
 from tests.conformance.daytona.expected import expected_in, told
-from tests.conformance.daytona.harness import SDKS, Results, comparable, embedded_server, run_scenarios
+from tests.conformance.daytona.expected_alone import ALONE, HELPERS
+from tests.conformance.daytona.harness import SDKS, Ran, Results, comparable, embedded_server, run_scenarios
 
 pytestmark = pytest.mark.sdk
 KEY = "test-key"
@@ -97,6 +98,9 @@ RESULTS: dict[str, Any] = {
     "text_found": [["/workspace/find/f.txt", 2, "needle here"]],
     "names_searched": ["/workspace/search/sub/y.py", "/workspace/search/x.py"],
     "text_replaced": {"success": [True], "content": "a new b new"},
+    "sandbox_started_by_the_client": {"stopped": "stopped", "ran": 0},
+    "sandbox_archived": {"rests": True, "kept": "kept"},
+    "sandbox_found_by_label": True,
 }  # fmt: skip
 
 # Commands: exit code and output; 0.115 drops one line end at the end.
@@ -173,10 +177,27 @@ def test_no_scenario_is_broken_or_without_expectation(ran: tuple[str, Results]) 
     _, results = ran
     known = RESULTS.keys() | OUTPUTS.keys() | ERRORS.keys() | TOLD.keys() | TOLD_BY_ERA.keys()
     known |= {"session_keeps_its_state", "session_streams", "session_logs", "session_async_and_logs"}
-    known |= {"permissions_set", "directory_deleted"}
+    known |= {"permissions_set", "directory_deleted", "intervals_set", *ALONE}
 
     assert results.keys() <= known
     assert {name: result for name, result in results.items() if isinstance(result, dict) and "broken" in result} == {}
+
+
+def test_every_public_method_of_the_sdk_is_called_by_a_scenario(ran: tuple[str, Results]) -> None:
+    _, results = ran
+    assert isinstance(results, Ran)
+
+    assert len(results.there) > 60
+    assert results.there - results.called == HELPERS
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("sdk", SDKS)
+def test_the_blocking_classes_can_do_the_same(sdk: str, url: str) -> None:
+    results = run_scenarios(sdk, url, KEY, blocking=True)
+
+    assert {name: result for name, result in results.items() if isinstance(result, dict) and "broken" in result} == {}
+    assert results.there - results.called == HELPERS
 
 
 def test_a_second_run_is_comparable_with_the_first(url: str) -> None:

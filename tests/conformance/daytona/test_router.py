@@ -1,28 +1,34 @@
 """The client's own test of sameness: the scenarios give the same results directly and through the router."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conformance.daytona.harness import differences, run_scenarios
+from tests import services
+from tests.conformance.daytona.expected_alone import ALONE
+from tests.conformance.daytona.harness import SDKS, Results, differences, run_scenarios
 from tests.journeys.stack import ALL_TOOLS, KEY, stack
 
-# Old SDKs are held to the whole suite in `make test-full`; the first two are what SUNA runs and will run.
-SDKS = [
-    "daytona-0.115.0",
-    "daytona-newest",
-    pytest.param("daytona-0.21.0", marks=pytest.mark.full),
-]
+# What SUNA runs and will run, by the classes that it uses; everything else in `make test-full`.
+EVERY = [(sdk, kind) for sdk in SDKS for kind in ("async", "blocking")]
+FIRST = {("daytona-0.115.0", "async"), ("daytona-newest", "async")}
+MATRIX = [pytest.param(*each, marks=() if each in FIRST else pytest.mark.full) for each in EVERY]
+# Of these what is refused differs by where a sandbox lives; what each refusal says is looked at below.
+BY_SIDE = {"alone_computer_use", "alone_language_server", "alone_ssh", "alone_control", "preview_link_signed"}
+# Asked of the account and not of a sandbox, or answered by the SDK itself.
+OF_THE_ACCOUNT = {("alone_ssh", "validate"), ("alone_control", "metrics")}
 
 
 @pytest.mark.sdk
-@pytest.mark.parametrize("sdk", SDKS)
-async def test_scenarios_through_the_router_equal_direct_ones(sdk: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sdk", "kind"), MATRIX)
+async def test_scenarios_through_the_router_equal_direct_ones(sdk: str, kind: str, tmp_path: Path) -> None:
     async with stack(tmp_path) as system:
 
-        async def run(url: str) -> dict[str, object]:
-            return await asyncio.to_thread(run_scenarios, sdk, f"{url}/api", KEY)
+        async def run(url: str) -> Results:
+            return await asyncio.to_thread(run_scenarios, sdk, f"{url}/api", KEY, blocking=kind == "blocking")
 
         direct = await run(system.old.url)
         old = await run(system.router.url)
@@ -30,10 +36,24 @@ async def test_scenarios_through_the_router_equal_direct_ones(sdk: str, tmp_path
         system.new_tap.seen.clear()
         new = await run(system.router.url)
 
-        assert differences(direct, old) == {}
-        assert differences(direct, new) == {}
+        assert {name: each for name, each in differences(direct, old).items() if name not in BY_SIDE} == {}
+        assert differences(direct, new).keys() <= BY_SIDE
         # It was the new side that answered, or this proves nothing.
         assert len(system.new_tap.calls("answer")) > 100
+        refusals = list(refused(new))
+        assert len(refusals) > 4
+        assert [each for each in refusals if each.get("status", 501) != 501] == []
+        assert [each for each in refusals if "has no equivalent on the side" not in each["message"]] == []
+
+
+def refused(results: Results) -> Iterator[dict[str, Any]]:
+    """Every refusal of what only Daytona can do, each by its name."""
+    for name in BY_SIDE & results.keys():
+        for what, said in results[name].items():
+            if (name, what) in OF_THE_ACCOUNT or said == "done":
+                continue
+            assert ALONE[name] in said["message"], said
+            yield said
 
 
 @pytest.mark.sdk
@@ -46,8 +66,23 @@ async def test_scenarios_with_every_tool_complete_need_no_old_side(tmp_path: Pat
         new = await asyncio.to_thread(run_scenarios, sdk, f"{system.router.url}/api", KEY)
 
         # Idle intervals have no equivalent on E2B until the keeper emulates them; they are refused, not faked.
-        assert set(differences(direct, new)) == {"interval_set"}
+        assert differences(direct, new).keys() - BY_SIDE == {"interval_set", "intervals_set"}
         created = {
             each.target for each in system.old_tap.seen if each.method == "POST" and each.target == "/api/sandbox"
         }
         assert created == set()
+
+
+@pytest.mark.sdk
+@pytest.mark.parametrize("sdk", SDKS)
+async def test_scenarios_on_a_real_account_are_the_same_through_the_router(sdk: str, tmp_path: Path) -> None:
+    account = services.daytona()
+    if account is None:
+        pytest.skip(services.MISSING["daytona"])
+    async with stack(tmp_path, account=account) as system:
+        direct = await asyncio.to_thread(run_scenarios, sdk, account.url, account.key, snapshot=account.snapshot)
+        through = await asyncio.to_thread(
+            run_scenarios, sdk, f"{system.router.url}/api", account.key, snapshot=account.snapshot
+        )
+
+        assert differences(direct, through) == {}

@@ -10,6 +10,9 @@ import os
 import warnings
 from importlib import import_module
 
+import noting
+from blocking import Blocking
+
 warnings.simplefilter("ignore")
 
 try:
@@ -19,6 +22,8 @@ except ImportError:
 
 URL = os.environ["DAYTONA_API_URL"]
 KEY = os.environ["DAYTONA_API_KEY"]
+BLOCKING = os.environ.get("SDK_KIND") == "blocking"
+noting.note(noting.there(sdk, blocking=BLOCKING))
 BIG = bytes(range(256)) * 12_288  # 3 MiB
 WAIT = 30
 SCENARIOS = []
@@ -45,12 +50,17 @@ def scenario(function=None, *, since=(0, 0), before=(99, 0)):
     return register(function) if function else register
 
 
+def client(config):
+    """A client of the kind that is looked at."""
+    return Blocking(sdk.Daytona(config)) if BLOCKING else sdk.AsyncDaytona(config)
+
+
 class World:
     """What scenarios share: one client, one sandbox."""
 
     def __init__(self):
         config = sdk.DaytonaConfig(api_key=KEY, api_url=URL, target="us")
-        self.client = sdk.AsyncDaytona(config)
+        self.client = client(config)
         self.sandbox = None
 
     @property
@@ -67,7 +77,7 @@ class World:
 
     async def create(self, label="main"):
         parameters = sdk.CreateSandboxFromSnapshotParams(
-            snapshot="kortix/suna:0.1.3.25",
+            snapshot=os.environ.get("SCENARIO_SNAPSHOT") or "kortix/suna:0.1.3.25",
             public=True,
             labels={"suite": label},
             env_vars={"RESOLUTION": "1048x768x24", "QUOTED": 'it\'s "$HOME"'},
@@ -83,8 +93,13 @@ class World:
     async def close(self):
         with contextlib.suppress(Exception):
             await self.client.delete(self.sandbox)
-        if hasattr(self.client, "close"):
-            await self.client.close()
+        await closed(self.client)
+
+
+async def closed(each):
+    """Let a client go, where its SDK has a way to."""
+    if not BLOCKING and hasattr(each, "close"):
+        await each.close()
 
 
 def said(error):
