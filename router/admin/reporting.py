@@ -108,7 +108,7 @@ def _tool(sums: ToolSums, flag: ToolFlag | None, step: NextStep) -> ToolReport:
     return ToolReport(
         tool=sums.tool,
         decision=str(step.word),
-        next_step=step.text,
+        next_step=" ".join(filter(None, (step.text, _left_out(sums)))),
         calls=counts["calls"],
         stages=stages if flag else None,
         exceptions=bool(flag and flag.has_exceptions),
@@ -184,6 +184,15 @@ def _nothing(tool: str) -> ToolSums:
         sandboxes=queries.Sandboxes(),
         signatures=(),
     )
+
+
+def _left_out(sums: ToolSums) -> str:
+    """Who decides must not have to look for it."""
+    calls = sums.explained.calls
+    if not calls:
+        return ""
+    said = "1 call that differs is" if calls == 1 else f"{calls:,} calls that differ are"
+    return f"{said} left out: accepted or ignored."
 
 
 def _first_look(signature: queries.Signature) -> tuple[bool, int, int]:
