@@ -2,9 +2,8 @@
 
 import os
 import re
-import ssl
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from crossfade.decision import MirrorExecute
 from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS
+from router.settings_text import certificates_problem, line_of, url_problem
 
 DEFAULT_FILE = "crossfade.toml"
 
@@ -143,6 +143,19 @@ class TelemetrySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardSettings:
+    """`crossfade dashboard`: where it is served, whom it asks, and how long a sign-in lasts."""
+
+    listen: str = "127.0.0.1:8802"
+    public_url: str = ""  # where people reach it; https:// makes its cookies secure
+    admin_url: str = ""  # the router's admin listener; empty: listen.admin
+    users_file: str = "crossfade-users.json"  # who may sign in; written by `crossfade dashboard user`
+    session_minutes: float = 480.0  # after which one signs in again
+    idle_minutes: float = 60.0  # and without a request
+    login_attempts: int = 5  # wrong passwords of one name in five minutes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set; every key has a default but the origins' addresses and keys."""
 
@@ -156,6 +169,7 @@ class Settings:
     repairs: Repairs = field(default_factory=Repairs)
     store: Store = field(default_factory=Store)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    dashboard: DashboardSettings = field(default_factory=DashboardSettings)
     file: str = ""
 
     def tool(self, name: str) -> ToolSettings:
@@ -175,6 +189,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "front.repairs": ("repairs", Repairs),
         "store": ("store", Store),
         "telemetry": ("telemetry", TelemetrySettings),
+        "dashboard": ("dashboard", DashboardSettings),
     }
 )
 _CHOICES = {
@@ -221,7 +236,7 @@ class _Reader:
 
     def settings(self, tree: Mapping[str, Any]) -> Settings:
         origins = tree.get("origins", {})
-        known = {"listen", "origins", "flags", "mirror", "tools", "preview", "front", "store", "telemetry"}
+        known = {"tools", *(section.partition(".")[0] for section in SECTIONS)}
         self._refuse_unknown(tree, known, "")
         self._refuse_unknown(origins, {"old", "new"}, "origins")
         self._refuse_unknown(tree.get("front", {}), {"repairs"}, "front")
@@ -238,7 +253,7 @@ class _Reader:
                 "origins.old", "url", "is missing; set it to the address of your Daytona API, ending in /api"
             )
         for section, origin in (("origins.old", settings.old), ("origins.new", settings.new)):
-            if origin.ca_file and (problem := _certificates_problem(origin.ca_file)):
+            if origin.ca_file and (problem := certificates_problem(origin.ca_file)):
                 raise self._error(section, "ca_file", problem)
         if settings.flags.source == "launchdarkly" and not settings.flags.sdk_key:
             key = 'is missing; give the environment\'s server-side SDK key, such as { env = "LAUNCHDARKLY_SDK_KEY" }'
@@ -298,7 +313,7 @@ class _Reader:
             return
         try:
             parts = urlsplit(value)
-            problem = _url_problem(value, parts.scheme, parts.hostname, parts.port)
+            problem = url_problem(value, parts.scheme, parts.hostname, parts.port)
         except ValueError as error:  # a port that is no number, a bracket that does not close
             problem = f"is no address: {error}"
         if problem:
@@ -331,42 +346,6 @@ class _Reader:
         return SettingsError(f"{self.name}:{line_of(self.lines, section, key)}: {where} {problem}")
 
 
-def line_of(lines: Sequence[str], section: str, key: str) -> int:
-    """Line of the key, or of its section, or 1: tomllib keeps no positions, so the text is searched."""
-    target = ".".join(part for part in (section, key) if part)
-    current, section_line = "", 1
-    for number, line in enumerate(lines, 1):
-        if header := re.match(r"\s*\[+([^\]]+)\]", line):
-            current = header[1].strip()
-            if current in (section, target):
-                section_line = number
-        dotted = f"{current}." if current else ""
-        assigned = re.match(r"\s*([\w.\"'-]+)\s*=", line)
-        if assigned and f"{dotted}{assigned[1]}".replace('"', "") == target:
-            return number
-    return section_line
-
-
-def _certificates_problem(file: str) -> str:
-    try:
-        ssl.create_default_context().load_verify_locations(file)
-    except (OSError, ValueError) as error:  # ssl's own errors are OSErrors
-        return f"is '{file}', which holds no certificates that can be read ({type(error).__name__}); give a PEM file"
-    return ""
-
-
-def _url_problem(value: str, scheme: str, host: str | None, port: int | None) -> str:
-    if scheme not in ("http", "https"):
-        return "does not begin with http:// or https://"
-    if not host:
-        return "names no host"
-    if port == 0:
-        return "names port 0"
-    if value.strip() != value or any(sign in value for sign in "?# \t\r\n"):
-        return "must be an address and a path, without a query, a fragment or blanks"
-    return ""
-
-
 # Keys that hold an address, and what one looks like.
 _URLS: Mapping[str, Mapping[str, str]] = {
     "listen": {"public_url": "https://sandboxes.example.org"},
@@ -378,6 +357,7 @@ _URLS: Mapping[str, Mapping[str, str]] = {
         "base_url": "https://relay.example.org",
         "events_url": "https://relay.example.org",
     },
+    "dashboard": {"public_url": "https://crossfade.example.org", "admin_url": "http://127.0.0.1:8801"},
     "telemetry": {"otlp_endpoint": "http://collector:4318"},
 }
 _MOST = 2**63 - 1  # what TOML itself says a number may be; more overflows where it is counted with

@@ -54,7 +54,7 @@ def find(command_line: Sequence[str]) -> tuple[click.Command, list[str]]:
             crossfade.add_command(command)
     found: click.Command = crossfade
     rest = list(command_line)
-    while rest and isinstance(found, click.Group):
+    while rest and isinstance(found, click.Group) and not rest[0].startswith("-"):
         assert rest[0] in found.commands, f"no command '{rest[0]}' in crossfade {' '.join(command_line)}"
         found = found.commands[rest.pop(0)]
     return found, rest
@@ -63,7 +63,8 @@ def find(command_line: Sequence[str]) -> tuple[click.Command, list[str]]:
 def parse(command_line: Sequence[str]) -> None:
     """Raises click's own error for a command line that it would refuse."""
     command, rest = find(command_line)
-    assert not isinstance(command, click.Group), f"crossfade {' '.join(command_line)} is only a group of commands"
+    runs = not isinstance(command, click.Group) or command.invoke_without_command
+    assert runs, f"crossfade {' '.join(command_line)} is only a group of commands"
     command.make_context(command.name, rest)
 
 

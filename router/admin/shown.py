@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from router.admin.endpoints import Endpoint
-from router.settings import SECTIONS, Settings, line_of
+from router.settings import SECTIONS, Settings
+from router.settings_text import line_of
 
 SECRET = ("key", "secret", "sdk_key", "admin_token", "api_token")
 MASK = "********"

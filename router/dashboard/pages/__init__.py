@@ -1,0 +1,1 @@
+"""Pages of the dashboard: each asks the admin API, and fills a template."""

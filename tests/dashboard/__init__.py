@@ -1,0 +1,1 @@
+"""Tests of the dashboard: its parts, its pages over a socket, and a real Chromium before a real router."""
