@@ -18,7 +18,7 @@ from router.store.fold import COUNTERS, HOUR
 from router.store.histogram import merged
 from router.store.judgements import judgements
 from router.store.late import LateSums, unwritten
-from router.store.standings import standings
+from router.store.standings import Standings
 
 _FLAG_PREFIX = "sandbox-migration-"
 
@@ -148,7 +148,7 @@ def window(database: Database, since: float = 0.0, *, now: float | None = None) 
         judged = Judged(judgements(connection))
         excused = explained(connection, judged, first=first, now=now, sandbox_hours=hours_of_sandboxes)
         sandboxes = _sandboxes(connection, hours_of_sandboxes, first)
-        signatures = _signatures(connection, first, standings(connection, judged, now))
+        signatures = _signatures(connection, first, Standings(connection, judged, now))
         tools = tuple(
             _tool(
                 tool,
@@ -305,9 +305,7 @@ def _sandboxes(connection: Connection, hours: Subquery, first: int) -> Mapping[s
     }
 
 
-def _signatures(
-    connection: Connection, first: int, standing: Mapping[str, Standing]
-) -> Mapping[str, tuple[Signature, ...]]:
+def _signatures(connection: Connection, first: int, standings: Standings) -> Mapping[str, tuple[Signature, ...]]:
     table = schema.signatures
     query = (
         select(
@@ -332,7 +330,7 @@ def _signatures(
                 first_seen=row.first_seen,
                 last_seen=row.last_seen,
                 samples=tuple(samples.get((row.tool, row.name), ())),
-                standing=standing.get(row.name, Standing()),
+                standing=standings.of(row.name, row.severity, row.last_seen),
             )
         )
     return {tool: tuple(sorted(each, key=lambda one: (-one.count, one.name))) for tool, each in found.items()}

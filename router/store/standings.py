@@ -46,9 +46,17 @@ def kinds(connection: Connection, judged: Judged, now: float) -> Sequence[Kind]:
     return sorted((each.kind(name, judged, compared, now) for name, each in found.items()), key=_first_look)
 
 
-def standings(connection: Connection, judged: Judged, now: float) -> Mapping[str, Standing]:
-    """Where each kind seen in the last 60 days stands, by name."""
-    return {kind.name: kind.standing for kind in kinds(connection, judged, now)}
+class Standings:
+    """Where kinds stand, by name: those of the last 60 days by words and sightings, older ones by words alone."""
+
+    def __init__(self, connection: Connection, judged: Judged, now: float) -> None:
+        self._judged, self._now = judged, now
+        self._known = {kind.name: kind.standing for kind in kinds(connection, judged, now)}
+
+    def of(self, name: str, severity: str, last_seen: float) -> Standing:
+        """Where a kind stands now."""
+        seen = Seen(name=name, severity=severity, last_seen=last_seen)
+        return self._known.get(name) or standing(seen, self._judged, self._now)
 
 
 def _first_look(kind: Kind) -> tuple[int, int, int, str]:

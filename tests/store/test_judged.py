@@ -80,6 +80,14 @@ def test_an_accepted_kind_is_taken_out_of_every_count_and_told(database: Databas
     assert [(each.compared, each.differing) for each in evidence_hours(database, "files")] == [(4, 1)]
 
 
+def test_an_accepted_kind_of_long_ago_is_told_as_accepted(database: Database) -> None:
+    keep(database, of(MODE), of(SIZE))
+    say(database, Saying.ACCEPT, MODE)
+
+    (found,) = window(database, now=NOW + 100 * 86_400).tools
+    assert {each.name: each.standing.state for each in found.signatures} == {MODE: "accepted", SIZE: "open"}
+
+
 def test_a_call_that_differs_in_something_else_too_counts(database: Database) -> None:
     keep(database, of(MODE, SIZE))
     say(database, Saying.ACCEPT, MODE)
