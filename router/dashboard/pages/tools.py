@@ -43,7 +43,8 @@ async def _page(visit: Visit, tool: str, value: str, *, status: int = 200, probl
     now_new = sum(percent for stage, percent in shares.items() if STAGES[Stage(stage)].wish == "new")
     share = visit.query.get("share", "")
     slider = int(share) if share.isdecimal() and int(share) <= 100 else round(now_new)
-    rest = visit.query.get("rest") or next((each for each in _RESTS if each in shares), "shadow")
+    # From off to new the others are looked at first; who has them at off beside new has chosen that.
+    rest = visit.query.get("rest") or next((each for each in _RESTS if each in shares and now_new), "shadow")
     return visit.page(
         "tool.html",
         status=status,
