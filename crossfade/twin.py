@@ -43,4 +43,5 @@ class TwinRow:
     control: Mapping[str, Any] = field(default_factory=dict)  # last control-plane object, secrets left out
     created_at: float = 0.0  # Unix seconds
     seat_since: float = 0.0  # Unix seconds; 0: since it was made
+    marker: int = 0  # the generation last written on a seat on new; 0: none yet
     lost: Sequence[str] = ()  # paths whose last changes stayed behind when the seat was moved from a dead side

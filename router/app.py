@@ -64,6 +64,8 @@ from router.twins.egress import Egress
 from router.twins.evacuate import Evacuation
 from router.twins.keeper import Keeper
 from router.twins.lanes import Lanes
+from router.twins.lifetimes import Lifetimes
+from router.twins.marker import Marker
 from router.twins.moves import Moves
 from router.twins.registry import Registry
 from router.twins.settle import Settler
@@ -73,6 +75,7 @@ from router.twins.system import SystemChanges
 from router.wire.http1 import Pools
 from router.wire.http1.client import Count, Http1Upstream
 from router.wire.inbound.protocol import RelayProtocol, relaying
+from router.wire.limits import Bucket
 
 log = logging.getLogger("crossfade")
 
@@ -93,6 +96,7 @@ class App:
     sides: Sides
     reconciler: Reconciler
     moves: Moves
+    lifetimes: Lifetimes
     evacuation: Evacuation
     fast: Fast
     preview: Preview | None
@@ -209,6 +213,8 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         app.reconciler.flags_changed()  # they may have, while nobody was here
         await app.keeper.resume()
         await app.engine.lifecycle.births.resume()
+        app.lifetimes.start()
+        stack.callback(app.lifetimes.stop)
         yield app
 
 
@@ -282,7 +288,9 @@ def _wire(
         idle=lane_idle,
     )
     keeper = Keeper(registry, sides, settler, lanes, settings.mirror.settle_seconds)
-    births = Births(registry, sides, settler, egress)
+    rate = settings.new.creates_per_second
+    creates = Bucket(clock, most=max(3.0, 3 * rate), per_second=rate)
+    births = Births(registry, sides, settler, egress, creates=creates)
     decider = Decider(flags, settings.flags.seed)
     forward = Forward(upstream, old, instance=secrets.token_hex(8), repairs=settings.repairs)
     keys = Keys(upstream, old)
@@ -294,7 +302,12 @@ def _wire(
         settings=settings, answers=answers, registry=registry, sides=sides, keeper=keeper, lanes=lanes,
         decider=decider, clock=clock, commands=Commands(rules_of(settings.mirror)),
     )  # fmt: skip
-    only_new = OnlyNew(registry, sides, keeper, keys, settings.listen.public_url)
+    marker = Marker(registry, sides, settings.new.home_dir)
+    only_new = OnlyNew(registry, sides, keeper, keys, settings.listen.public_url, marker, creates)
+    lifetimes = Lifetimes(
+        keeper, {Origin.NEW: new} if isinstance(new, E2BBackend) else {}, settings.new.longest_run_seconds,
+        only_new.delete_idle, marker,
+    )  # fmt: skip
     eligible = frozenset(settings.mirror.eligible_orgs)
     reconciler = Reconciler(registry, decider, keeper)
     moves = reconciler.moves = Moves(
@@ -328,7 +341,7 @@ def _wire(
     )  # fmt: skip
     app = App(
         settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, moves,
-        Evacuation(keeper, egress, reconciler.moved), fast,
+        lifetimes, Evacuation(keeper, egress, reconciler.moved), fast,
         previews(settings, parts, engine),
     )  # fmt: skip
     gauges(app)

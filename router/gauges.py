@@ -11,6 +11,7 @@ from router.store.records import SqlRecords
 from router.telemetry import Telemetry
 from router.twins.keeper import Keeper
 from router.twins.lanes import Lanes
+from router.twins.lifetimes import Lifetimes
 from router.twins.registry import Registry
 from router.twins.sides import Sides
 
@@ -22,6 +23,7 @@ class Running(Protocol):
     registry: Registry
     keeper: Keeper
     lanes: Lanes
+    lifetimes: Lifetimes
     flags: EmbeddedFlags
     records: SqlRecords
     telemetry: Telemetry
@@ -42,12 +44,17 @@ def gauges(app: Running) -> None:
     def in_flight() -> int:
         return app.engine.in_flight.calls + (app.preview.visits.open if app.preview else 0)
 
+    def lifetimes() -> Mapping[tuple[tuple[str, str], ...], float]:
+        return {(("what", what),): float(count) for what, count in sorted(app.lifetimes.done.items())}
+
     gauge = app.telemetry.gauge
     gauge("crossfade_calls_in_flight", "Calls being answered.", in_flight)
     gauge("crossfade_evidence_waiting", "Calls waiting to be repeated on the other side.", lambda: app.lanes.waiting)
     gauge("crossfade_twins", "Sandboxes with two sides, by seat and state of the follower.", followers)
     gauge("crossfade_twins_dirty", "Twins whose follower may differ.", lambda: sum(t.row.dirty for t in app.registry))
     gauge("crossfade_settles_failing", "Twins whose last settle failed.", lambda: len(app.keeper.failures))
+    gauge("crossfade_lifetimes", "What was done since the start to seats on new, by their timers.", lifetimes)
+    gauge("crossfade_deletes_overdue", "Deletes that failed at least three times.", lambda: app.keeper.overdue())
     gauge("crossfade_breaker_open", "Whether an origin's followers are left alone after failures.", breakers)
     gauge("crossfade_records_waiting", "Records not yet on disk.", lambda: app.records.waiting)
     gauge("crossfade_records_lost", "Records that were lost since the start.", lambda: app.records.lost)

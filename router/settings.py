@@ -54,6 +54,8 @@ class NewOrigin:
     user: str = "root"
     home_dir: str = "/root"
     work_dir: str = "/workspace"
+    longest_run_seconds: float = 86_400.0  # that the plan allows without a pause: 3600 hobby, 86400 pro; 0: no end
+    creates_per_second: float = 1.0  # that the plan allows: 1 hobby, 5 pro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

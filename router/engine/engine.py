@@ -265,6 +265,7 @@ class Engine:
             answer = await call.client.unless_gone(self.forward.fetch(call, body, ANSWER_LIMIT))
             if answer.status < 300:
                 self.twincalls.answers.keys.accept(call, twin, self.twincalls.sides.clock.monotonic())
+                await self.lifecycle.learn_interval(call, twin, body)
         self._learn(call, answer)
         await self._send(call, send, self._rewritten(call, answer))
 

@@ -1,6 +1,8 @@
 """Lifecycle is a twin operation: it runs on the seat, then the follower, and is no matter of percentages (P18)."""
 
+import asyncio
 import json
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +14,12 @@ from crossfade.stage import Origin
 from crossfade.twin import FollowerState, TwinRow
 from crossfade.upstream import Purpose
 from router import tasks
-from router.engine import masking
+from router.engine import masking, translate
 from router.engine.call import Call
 from router.engine.decide import Decider, Wishes
 from router.engine.forward import Answer, Forward
 from router.engine.keys import digest
-from router.engine.onlynew import OnlyNew
+from router.engine.onlynew import OnlyNew, with_interval
 from router.front.daytona.errors import error_body
 from router.twins.birth import Births
 from router.twins.keeper import Keeper
@@ -26,7 +28,9 @@ from router.twins.registry import Registry
 from router.twins.sides import Sides
 from router.twins.state import Twin
 
+log = logging.getLogger("crossfade.lifecycle")
 ANSWER_LIMIT = 8 * 1024 * 1024
+_AGAIN_SECONDS = (0.5, 2.0, 5.0, 15.0)
 _TRANSITIONS = ("sandbox.start", "sandbox.stop", "sandbox.archive")
 _GOING = ("destroying", "destroyed")
 _SECRET_FIELDS = ("env", "authToken")
@@ -149,7 +153,7 @@ class Lifecycle:
                 self.moves.called_off(twin)
             return answer
         fresh, twin.stopped = twin.stopped, operation != "sandbox.start"
-        self._processes_gone(twin)
+        self.keeper.processes_gone(twin)
         if twin.row.ids.get(Origin.NEW):
             tasks.spawn(self._after(twin, operation, moving=moving, fresh=fresh), name=f"{operation} {twin.id}")
         return answer
@@ -157,7 +161,7 @@ class Lifecycle:
     async def _both(self, call: Call, twin: Twin, body: bytes, operation: str) -> Answer:
         if twin.seat is Origin.NEW:
             # The client's answer is old's object; it must not say so before the seat has done it.
-            outcome = await self._on_new(twin, operation)
+            outcome = await self.only_new.carry_out(twin, operation)
             if not outcome.ok:
                 call.reason = f"new, which has the seat, did not {operation.partition('.')[2]}"
                 return _refused(call, outcome)
@@ -165,9 +169,7 @@ class Lifecycle:
 
     async def _after(self, twin: Twin, operation: str, *, moving: bool, fresh: bool) -> None:
         """The follower after the seat, then the move of the seat that was announced."""
-        followed = True
-        if twin.seat is Origin.OLD:
-            followed = (await self._on_new(twin, operation)).ok
+        followed = twin.seat is Origin.NEW or await self._follow(twin, operation)
         if moving and followed:
             await self.moves.at_start(twin, fresh=fresh)
         elif moving:
@@ -175,18 +177,30 @@ class Lifecycle:
         if followed and operation == "sandbox.start":
             self.keeper.settle_soon(twin)
 
+    async def _follow(self, twin: Twin, operation: str) -> bool:
+        """The follower does what its seat did; a failure is tried again while that is still what the seat did."""
+        stopped = twin.stopped
+        for wait in (*_AGAIN_SECONDS, 0.0):
+            outcome = await self._on_new(twin, operation)
+            if outcome.ok:
+                return True
+            if not wait or outcome.status == 404 or twin.stopped is not stopped or self.deleted(twin):
+                break
+            await asyncio.sleep(wait)
+        log.error(
+            "follower did not follow", extra={"sandbox": twin.id, "operation": operation, "status": outcome.status}
+        )
+        return False
+
     async def _on_new(self, twin: Twin, operation: str) -> Outcome:
         # E2B has no archive: a paused sandbox is its cheap storage.
         name = "sandbox.stop" if operation == "sandbox.archive" else operation
         return await self.sides.perform(twin, Origin.NEW, Operation(name=name), Purpose.KEEPER, seconds=60)
 
-    def _processes_gone(self, twin: Twin) -> None:
-        """Nothing that ran before a stop or start runs after it; the trees are looked at anew."""
-        twin.handles.clear()
-        self.keeper.lanes.restarted(twin)
-        twin.gen += 1
-        twin.clean_gen = -1
-        twin.tokens.clear()
+    async def learn_interval(self, call: Call, twin: Twin, body: bytes) -> None:
+        """A timer that its owner set on old holds for the seat on new, too."""
+        if call.operation == "sandbox.interval" and (asked := await translate.operations(call, body)):
+            await self.registry.change(twin, control=with_interval(twin.row.control, asked[0]))
 
     async def delete(self, call: Call, twin: Twin, body: bytes) -> Answer:
         """A durable tombstone, then old's answer to the client, then the other side until it is gone (P17)."""

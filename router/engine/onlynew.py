@@ -21,12 +21,19 @@ from router.engine.keys import Keys, digest
 from router.engine.translate import asking
 from router.front.daytona import objects, responses
 from router.twins.keeper import Keeper
+from router.twins.marker import Marker
 from router.twins.reaper import Reaper
 from router.twins.registry import Registry
 from router.twins.sides import Sides
 from router.twins.state import Twin
+from router.wire.limits import Bucket
 
 _SECONDS = 120.0
+_INTERVALS = {
+    "auto_stop": "autoStopInterval",
+    "auto_archive": "autoArchiveInterval",
+    "auto_delete": "autoDeleteInterval",
+}
 
 
 @dataclass(slots=True)
@@ -38,6 +45,8 @@ class OnlyNew:
     keeper: Keeper
     keys: Keys
     public_url: str
+    marker: Marker
+    creates: Bucket | None = None
     reaper: Reaper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +73,8 @@ class OnlyNew:
         await self.registry.change(twin)
         metadata = {"crossfade_key": key, "crossfade_nonce": row.nonce, "dt_id": key}
         asked = replace(operation, arguments={**operation.arguments, "metadata": metadata})
+        if self.creates is not None:
+            self.creates.spend()  # a client's own create waits for nobody; followers wait longer for it
         outcome = await self.sides.backends[Origin.NEW].perform(asked, Purpose.ANSWER)
         call.sandbox, call.twin, call.answering = key, twin, str(Origin.NEW)
         call.reason = "every tool is complete: made on new only"
@@ -85,21 +96,36 @@ class OnlyNew:
             case "sandbox.get":
                 return await self._described(call, twin, operation)
             case "sandbox.start" | "sandbox.stop" | "sandbox.archive":
-                outcome = await self._on_new(twin, operation)
+                outcome = await self.carry_out(twin, operation.name)
                 if not outcome.ok:
                     return self._answer(call, operation, outcome)
                 # Lists are answered from what is kept.
                 state = "started" if operation.name == "sandbox.start" else "stopped"
+                twin.stopped = state == "stopped"
                 await self.registry.change(twin, control={**twin.row.control, "state": state})
                 return await self._described(call, twin, operation)
             case "sandbox.delete":
                 return await self._delete(call, twin, operation)
+            case "sandbox.interval":
+                await self.registry.change(twin, control=with_interval(twin.row.control, operation))
+                return await self._described(call, twin, operation)
             case "sandbox.labels":
                 labels = {str(name): str(value) for name, value in operation.arguments.get("labels", {}).items()}
                 await self.registry.change(twin, control={**twin.row.control, "labels": labels})
                 return self._answer(call, operation, done(labels))
             case _:
                 return self._answer(call, operation, await self._on_new(twin, operation))
+
+    async def carry_out(self, twin: Twin, operation: str) -> Outcome:
+        """A transition of a seat on new, its generation marked before it rests and looked at when it is back."""
+        if operation != "sandbox.start":
+            await self.marker.write(twin)
+        # E2B has no archive: a paused sandbox is its cheap storage.
+        name = "sandbox.stop" if operation == "sandbox.archive" else operation
+        outcome = await self._on_new(twin, Operation(name=name))
+        if outcome.ok and operation == "sandbox.start":
+            await self.marker.check(twin)
+        return outcome
 
     def told(self, call: Call) -> Answer:
         """The answer to a note of activity, or to the question where the toolbox is."""
@@ -143,6 +169,11 @@ class OnlyNew:
         changing = {"state": who.dialect.state(state), "toolboxProxyUrl": objects.toolbox_url(who.public_url)}
         return {**twin.row.control, **changing}
 
+    async def delete_idle(self, twin: Twin) -> None:
+        """Nobody asked, but its owner's time is over: as a delete of theirs, until it is gone."""
+        await self.keeper.deleting(twin)
+        self.keeper.delete_rest(twin, None)
+
     async def _delete(self, call: Call, twin: Twin, operation: Operation) -> Answer:
         await self.keeper.deleting(twin)
         outcome = await self._on_new(twin, operation)
@@ -173,6 +204,12 @@ def _info(key: str, arguments: Mapping[str, Any], organization: str, call: Call)
         if arguments.get(name) is not None
     }
     return SandboxInfo(id=key, state="started", organization=organization, created_at=made, updated_at=made, **given)
+
+
+def with_interval(control: Mapping[str, Any], operation: Operation) -> dict[str, Any]:
+    """What is kept of a sandbox, with an interval that its owner has set anew."""
+    name = _INTERVALS[str(operation.arguments["kind"])]
+    return {**control, name: int(operation.arguments["minutes"])}
 
 
 def _json(value: Any) -> Answer:

@@ -12,10 +12,10 @@ from crossfade.results import PreviewLink, SandboxInfo
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Headers, Purpose, Upstream, UpstreamFailed, UpstreamRequest
-from router.preview.limits import Bucket
 from router.preview.memory import Remembered
 from router.twins.registry import Registry
 from router.twins.state import Twin
+from router.wire.limits import Bucket
 
 ACCEPTED_SECONDS = 120.0
 REFUSED_SECONDS = 5.0

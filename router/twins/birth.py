@@ -21,6 +21,7 @@ from router.twins.settle import Settler
 from router.twins.sides import Sides
 from router.twins.state import Twin
 from router.wire.headers import call_id
+from router.wire.limits import Bucket
 
 log = logging.getLogger("crossfade.birth")
 FENCE_SECONDS = 2.0
@@ -37,6 +38,7 @@ class Births:
     egress: Egress
     create_seconds: float = 120.0
     fence_seconds: float = FENCE_SECONDS
+    creates: Bucket | None = None  # creates that new allows; followers leave one for clients' own
     reaper: Reaper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,11 +86,17 @@ class Births:
         metadata = {"crossfade_key": twin.row.routing_key, "crossfade_nonce": twin.row.nonce, "dt_id": twin.id}
         shut_in = {"internet": False} if self.egress.born_shut_in(there) else {}
         create = Operation(name="sandbox.create", arguments={**arguments, "metadata": metadata, **shut_in})
-        backend = self.sides.backends[there]
+        backend, asked = self.sides.backends[there], False
         try:
             async with asyncio.timeout(self.create_seconds):
+                if self.creates is not None:
+                    await self.creates.wait(leave=1.0)
+                asked = True
                 outcome = await backend.perform(create, Purpose.KEEPER)
         except TimeoutError:
+            if not asked:
+                await self._hold(twin, f"{there} allows no more creates now (origins.new.creates_per_second)")
+                return None
             self.reaper.watch(there, twin.row.nonce)
             await self._hold(twin, f"{there} did not create within {self.create_seconds:g} s")
             return None

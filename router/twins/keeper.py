@@ -23,6 +23,7 @@ from router.twins.state import Twin
 from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.keeper")
+_OVERDUE = 3  # attempts to delete, after which somebody has to know
 _ANYWHERE = frozenset(("/",))
 _FILL_SECONDS = 5.0  # how long a fill waits for the lane to empty
 _RETRIES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
@@ -44,6 +45,7 @@ class Keeper:
     settling: set[str] = field(default_factory=set)
     filling: set[tuple[str, str]] = field(default_factory=set)  # (twin, path)
     failures: dict[str, int] = field(default_factory=dict)  # twin -> settles that failed in a row
+    undeleted: dict[str, int] = field(default_factory=dict)  # twin -> attempts to delete it that failed
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
 
     def settle_soon(self, twin: Twin) -> None:
@@ -227,6 +229,14 @@ class Keeper:
     async def _quietly(self, twin: Twin, operation: Operation) -> Outcome:
         return await self.sides.perform(twin, twin.seat.other, operation, Purpose.KEEPER, seconds=10)
 
+    def processes_gone(self, twin: Twin) -> None:
+        """Nothing that ran before a stop or start runs after it; the trees are looked at anew."""
+        twin.handles.clear()
+        self.lanes.restarted(twin)
+        twin.gen += 1
+        twin.clean_gen = -1
+        twin.tokens.clear()
+
     async def detach(self, twin: Twin, reason: str) -> None:
         """The follower gets no more state; what it holds goes stale (P29)."""
         if twin.joined:
@@ -275,11 +285,19 @@ class Keeper:
             ]
             if all(outcome.ok or outcome.status == 404 for outcome in outcomes):
                 await self.registry.remove(twin)
+                self.undeleted.pop(twin.id, None)
                 return
             delay = _RETRIES_SECONDS[min(attempt, len(_RETRIES_SECONDS) - 1)]
             attempt += 1
-            log.warning("delete not done", extra={"sandbox": twin.id, "attempt": attempt, "retry_seconds": delay})
+            self.undeleted[twin.id] = attempt
+            # Its provider goes on billing for it: somebody has to look.
+            say = log.error if attempt >= _OVERDUE else log.warning
+            say("delete not done", extra={"sandbox": twin.id, "attempt": attempt, "retry_seconds": delay})
             await asyncio.sleep(delay)
+
+    def overdue(self) -> int:
+        """Deletes that failed again and again."""
+        return sum(attempts >= _OVERDUE for attempts in self.undeleted.values())
 
     async def resume(self) -> None:
         """After a start: go on with deletes, and settle what is dirty."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from router.preview import memory
-from router.preview.limits import Bucket
 from router.preview.memory import Remembered
+from router.wire.limits import Bucket
 
 
 @dataclass

@@ -17,6 +17,7 @@ from router.twins.birth import Births
 from router.twins.egress import Egress
 from router.twins.keeper import Keeper
 from router.twins.state import Twin
+from router.wire.limits import Bucket
 from tests.backends.asking import Asking
 from tests.twins.stand import ROOT, Held, Stand, answering, tree, wait_until
 from tests.twins.talking import talking
@@ -253,3 +254,23 @@ async def test_a_baseline_that_a_call_came_before_is_none(stand: Stand, when: st
     await learning
 
     assert twin.baseline is None
+
+
+async def test_followers_wait_for_their_turn_and_leave_one_create_to_clients(stand: Stand) -> None:
+    births, twin = unborn(stand)
+    births.creates = Bucket(stand.clock, most=2, per_second=0.001)
+    births.creates.spend()  # a client's own
+    births.create_seconds = 0.1
+    await births.make_follower(twin, {}, move_seat=False)
+
+    assert stand.follower.names == [], "nothing was asked, so nothing can have been made"
+    assert stand.rows.rows[twin.id].held == "new allows no more creates now (origins.new.creates_per_second)"
+
+
+async def test_a_follower_is_made_when_its_turn_comes(stand: Stand) -> None:
+    births, twin = unborn(stand)
+    births.creates = Bucket(stand.clock, most=2, per_second=20)
+    births.creates.spend()
+    await births.make_follower(twin, {}, move_seat=False)
+
+    assert twin.joined

@@ -1,6 +1,7 @@
 """E2B as a backend: operations over its control plane and envd, on raw HTTP."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -115,6 +116,26 @@ class E2BBackend:
         """Put the sandbox's wall-clock end off."""
         try:
             return await self._control.extend(sandbox, Purpose.KEEPER)
+        except Failed as error:
+            return error.outcome
+
+    def due(self, sandbox: str) -> bool:
+        """Whether a third of its time is gone. True once, for whoever puts its end off."""
+        return self._control.due(sandbox)
+
+    def running_since(self, sandbox: str) -> float:
+        """Unix seconds since which it has run without a pause; 0: not known."""
+        return self._control.since.get(sandbox, 0.0)
+
+    async def learn(self, sandbox: str) -> None:
+        """Ask when its run began and when it ends."""
+        with contextlib.suppress(Failed, UpstreamFailed):
+            await self._control.verify(sandbox, Purpose.KEEPER)
+
+    async def renew(self, sandbox: str) -> Outcome:
+        """Pause and resume it, memory and processes kept."""
+        try:
+            return await self._control.renew(sandbox, Purpose.KEEPER)
         except Failed as error:
             return error.outcome
 

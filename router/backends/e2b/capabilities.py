@@ -44,7 +44,7 @@ CAPABILITIES: Capabilities = declared(
     },
     unsupported={
         "sandbox.labels": "metadata is fixed at the create; the router keeps labels of sandboxes on E2B alone",
-        "sandbox.interval": "E2B has one wall-clock end, which the router puts off",
+        "sandbox.interval": "E2B has one wall-clock end; the router keeps intervals and carries them out",
         "sandbox.ssh": "E2B has no ssh access",
     },
 )

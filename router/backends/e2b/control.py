@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -51,6 +51,7 @@ class Control:
     templates: Mapping[str, str]
     handles: dict[str, Handle] = field(default_factory=dict)
     ends: dict[str, float] = field(default_factory=dict)  # Unix seconds, when each sandbox would be paused
+    since: dict[str, float] = field(default_factory=dict)  # Unix seconds, when each sandbox's run began
     versions: dict[str, bool] = field(default_factory=dict)  # per call: whether v2 is spoken; absent: not known yet
 
     async def handle(self, sandbox: str, purpose: Purpose) -> Handle:
@@ -83,9 +84,10 @@ class Control:
             case "sandbox.stop" | "sandbox.archive":
                 return await self._pause(sandbox, purpose)
             case "sandbox.delete":
-                answer = await self._send("DELETE", f"/sandboxes/{_id(sandbox)}", None, purpose)
+                answer = await self._send("DELETE", f"/sandboxes/{_id(sandbox)}", None, purpose, patient=True)
                 self.handles.pop(sandbox, None)
                 self.ends.pop(sandbox, None)
+                self.since.pop(sandbox, None)
                 gone = SandboxInfo(id=sandbox, state="destroyed")
                 return done(gone) if answer.status == 204 else _refusal(answer, sandbox)
             case name:
@@ -101,11 +103,26 @@ class Control:
 
     async def extend(self, sandbox: str, purpose: Purpose) -> Outcome:
         """Put the wall-clock end off; never brings it forward. Raises Failed."""
-        answer = await self._send("POST", f"/sandboxes/{_id(sandbox)}/refreshes", {"duration": TTL_SECONDS}, purpose)
+        answer = await self._send(
+            "POST", f"/sandboxes/{_id(sandbox)}/refreshes", {"duration": TTL_SECONDS}, purpose, patient=True
+        )
         if answer.status != 204:
             return _refusal(answer, sandbox)
         self.ends[sandbox] = time.time() + TTL_SECONDS
         return done()
+
+    async def renew(self, sandbox: str, purpose: Purpose) -> Outcome:
+        """Pause and resume, memory kept: the provider's longest run begins anew. Raises Failed."""
+        paused = await self._pause(sandbox, purpose)
+        if not paused.ok:
+            return paused
+        # Whatever comes of it, it must run again: clients were told nothing of a stop.
+        for wait in (0.2, 1.0, 3.0, 10.0):
+            started = await self._start(sandbox, purpose)
+            if started.ok:
+                break
+            await asyncio.sleep(wait)
+        return replace(started, status=200) if started.ok else started
 
     async def reaches_out(self, sandbox: str, purpose: Purpose) -> bool | None:
         """Whether it may reach the internet. None: nothing is said of it. Raises Failed."""
@@ -116,7 +133,7 @@ class Control:
     async def let_out(self, sandbox: str, on: bool, purpose: Purpose) -> Outcome:
         """Let it reach the internet, or no longer. Raises Failed."""
         body = {"allow_internet_access": on}
-        answer = await self._send("PUT", f"/sandboxes/{_id(sandbox)}/network", body, purpose)
+        answer = await self._send("PUT", f"/sandboxes/{_id(sandbox)}/network", body, purpose, patient=True)
         return done() if answer.status == 204 else _refusal(answer, sandbox)
 
     async def _look(self, sandbox: str, purpose: Purpose) -> tuple[str, Handle]:
@@ -131,6 +148,8 @@ class Control:
 
     async def _create(self, operation: Operation, purpose: Purpose) -> Outcome:
         arguments = operation.arguments
+        if needs := [name for name in ("volumes", "gpu") if arguments.get(name)]:
+            return unsupported(f"sandbox.create with {' and '.join(needs)}", "e2b")
         snapshot = str(arguments.get("snapshot") or "")
         template = self.templates.get(snapshot) or self.templates.get("*")
         if not template:
@@ -175,9 +194,13 @@ class Control:
     async def _start(self, sandbox: str, purpose: Purpose) -> Outcome:
         # The timeout goes along every time: without it a resume gives 300 s.
         body = {"timeout": TTL_SECONDS}
-        answer = await self._versioned("connect", f"/sandboxes/{_id(sandbox)}/connect", body, body, purpose)
+        answer = await self._versioned(
+            "connect", f"/sandboxes/{_id(sandbox)}/connect", body, body, purpose, patient=True
+        )
         if answer.status not in (200, RESUMED):
             return _refusal(answer, sandbox)
+        if answer.status == RESUMED:
+            self.since.pop(sandbox, None)
         self._learn(sandbox, answer.value)
         return done(_info({**answer.value, "state": "running"}), status=answer.status)
 
@@ -219,22 +242,31 @@ class Control:
         purpose: Purpose,
         *,
         nonce: str = "",
+        patient: bool = False,
     ) -> _Answer:
         """By v2; by v1 where v2 is not known, which is remembered once either has worked."""
         if self.versions.get(call) is not False:
-            answer = await self._send("POST", f"/v2{path}", body, purpose, nonce=nonce)
+            answer = await self._send("POST", f"/v2{path}", body, purpose, nonce=nonce, patient=patient)
             if answer.status in (200, 201):
                 self.versions[call] = True
             if answer.status not in (404, 405) or self.versions.get(call):
                 return answer
-        answer = await self._send("POST", path, body_v1, purpose, nonce=nonce)
+        answer = await self._send("POST", path, body_v1, purpose, nonce=nonce, patient=patient)
         if answer.status in (200, 201):
             self.versions[call] = False
         return answer
 
     async def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None, purpose: Purpose, *, nonce: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        purpose: Purpose,
+        *,
+        nonce: str = "",
+        patient: bool = False,
     ) -> _Answer:
+        """`patient`: a sandbox on its way from one state to another (409) is asked again."""
         parts = urlsplit(self.api_url)
         headers = [(b"X-API-KEY", self.key.encode()), (b"Accept", b"application/json")]
         if body is not None:
@@ -255,8 +287,8 @@ class Control:
         )
         for attempt in range(_TRIES):
             answer = await self._once(request)
-            # The only answer that says nothing was done, whatever was asked.
-            if answer.status != 429 or attempt == _TRIES - 1:
+            # The answers that say nothing was done, whatever was asked.
+            if answer.status not in ((429, 409) if patient else (429,)) or attempt == _TRIES - 1:
                 return answer
             await asyncio.sleep(pause(answer.headers, 2.0**attempt, purpose))
         raise AssertionError("the last attempt returns")
@@ -284,7 +316,10 @@ class Control:
             version=str(value.get("envdVersion") or ""),
         )
         self.handles[sandbox] = handle
-        self.ends[sandbox] = _seconds(value.get("endAt")) or time.time() + TTL_SECONDS
+        now = time.time()
+        self.ends[sandbox] = _seconds(value.get("endAt")) or now + TTL_SECONDS
+        # Create and connect do not say; connect of one that runs does not begin a run.
+        self.since[sandbox] = _seconds(value.get("startedAt")) or self.since.get(sandbox) or now
         return handle
 
 

@@ -86,6 +86,8 @@ def _create(_query: Query, body: bytes, _captures: Query) -> Arguments:
         "cpu": fields.get("cpu"),
         "memory": fields.get("memory"),
         "disk": fields.get("disk"),
+        "volumes": fields.get("volumes") or None,
+        "gpu": fields.get("gpu") or None,
     }
     arguments = {name: value for name, value in named.items() if value is not None}
     return arguments | {"env": texts_of(fields, "env"), "labels": texts_of(fields, "labels")}

@@ -51,3 +51,36 @@ async def test_a_conflict_is_a_pause_only_where_the_sandbox_is_paused(state: str
     assert outcome.ok is ok
     if not ok:
         assert (outcome.fate, outcome.status) == (Fate.FAILED, 409)
+
+
+@pytest.mark.parametrize("call", ["delete", "start", "let out"])
+async def test_a_sandbox_that_is_changing_is_asked_again(call: str) -> None:
+    changing = Answer(409, {"message": "still transitioning"}, headers=[(b"Retry-After", b"0")])
+    made = {"sandboxID": "isandbox", "templateID": "base"}
+    upstream = Scripted(
+        {
+            "DELETE /sandboxes/isandbox": [changing, changing, Answer(204)],
+            "POST /v2/sandboxes/isandbox/connect": [changing, Answer(201, made)],
+            "PUT /sandboxes/isandbox/network": [changing, Answer(204)],
+        }
+    )
+    backend = adapter(upstream)
+    if call == "let out":
+        outcome = await backend.let_out("isandbox", True)
+    else:
+        outcome = await backend._control.perform(  # the session files of a start are another test's matter
+            Operation(name=f"sandbox.{call}", sandbox="isandbox"), Purpose.KEEPER
+        )
+
+    assert outcome.ok, outcome
+    assert len(upstream.sent) > 1
+
+
+@pytest.mark.parametrize(("argument", "value"), [("volumes", [{"volumeId": "v"}]), ("gpu", 1)])
+async def test_what_e2b_has_not_is_refused_by_its_name_at_the_create(argument: str, value: object) -> None:
+    create = Operation(name="sandbox.create", arguments={"snapshot": "snap", argument: value})
+
+    outcome = await adapter(Scripted({})).perform(create)
+
+    assert (outcome.fate, outcome.status) == (Fate.UNSUPPORTED, 501)
+    assert argument in outcome.message

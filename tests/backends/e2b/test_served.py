@@ -226,3 +226,20 @@ async def test_two_signs_are_not_one_letter_of_two_bytes(box: Asking) -> None:
     assert (await box.ask("process.exec", command="mkdir letters && touch letters/ä letters/ab")).ok
     found = await box.ask("fs.search", path="letters", pattern="??")
     assert found.value == ("letters/ab",)
+
+
+async def test_a_run_is_renewed_and_the_sandbox_goes_on(served: Served) -> None:
+    """That processes go on, too, is E2B's part: the embedded server keeps files over a pause, and no memory."""
+    created = await served.backend.perform(Operation(name="sandbox.create", arguments={}))
+    box = Asking(served.backend, created.value.id)
+    try:
+        await box.put("/workspace/kept", b"1")
+        before = served.backend.running_since(box.id)
+        await asyncio.sleep(0.05)
+        outcome = await served.backend.renew(box.id)
+
+        assert outcome.ok, outcome
+        assert served.backend.running_since(box.id) > before
+        assert await box.sh("cat /workspace/kept") == (0, "1")
+    finally:
+        await box.ask("sandbox.delete")

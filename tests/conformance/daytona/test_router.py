@@ -65,8 +65,7 @@ async def test_scenarios_with_every_tool_complete_need_no_old_side(tmp_path: Pat
 
         new = await asyncio.to_thread(run_scenarios, sdk, f"{system.router.url}/api", KEY)
 
-        # Idle intervals have no equivalent on E2B until the keeper emulates them; they are refused, not faked.
-        assert differences(direct, new).keys() - BY_SIDE == {"interval_set", "intervals_set"}
+        assert differences(direct, new).keys() - BY_SIDE == set()
         created = {
             each.target for each in system.old_tap.seen if each.method == "POST" and each.target == "/api/sandbox"
         }
