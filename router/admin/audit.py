@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from crossfade.judgement import Judgement
+from router.admin.desk import change_line
 from router.admin.endpoints import Endpoint, Field, number
-from router.admin.flags import change_line
 from router.flags import schema
 from router.store.audit import SqlAudit
 from router.store.flags import SqlFlagRows

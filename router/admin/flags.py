@@ -8,16 +8,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crossfade.errors import Conflict, SettingsError
+from crossfade.errors import SettingsError
 from crossfade.stage import PROCESS_GROUP, TOOLS, Stage
 from policies.prediction import Known, Prediction, predicted
 from router.admin.access import Refused
+from router.admin.desk import Change, Desk
 from router.admin.endpoints import Endpoint, Field, Order, order
 from router.engine.decide import Decider
 from router.flags import schema
-from router.flags.shown import kill_state, known_targets, shares_of, version_of
+from router.flags.shown import kill_state, known_targets, other_rules, shares_of, version_of
 from router.settings import FlagSettings
-from router.store.flags import FlagChange, SqlFlagRows
 from router.twins.registry import Registry
 
 _AS_ALL = "as-all"
@@ -29,7 +29,7 @@ _SHOWN = 50  # sandboxes of a prediction
 class FlagsApi:
     """/v1/flags and /v1/kill."""
 
-    rows: SqlFlagRows
+    desk: Desk
     registry: Registry
     decider: Decider
     settings: FlagSettings
@@ -86,37 +86,17 @@ class FlagsApi:
     async def _show(self, request: Request) -> Response:
         tool, key = self._tool(request)
         flag = (await self._read()).get(key)
-        history = await asyncio.to_thread(self.rows.history, key)
+        history = await asyncio.to_thread(self.desk.history, tool)
         told = {"schema": "crossfade.flag/1", **flag_line(tool, flag), "flag": flag}
-        return JSONResponse({**told, "history": [change_line(each) for each in history]})
+        return JSONResponse({**told, "history": history})
 
     async def _set(self, request: Request) -> Response:
         tool, _ = self._tool(request)
         asked = await order(request)
-        flag, before, changed = await asyncio.to_thread(self._write, tool, asked)
-        told = {"schema": "crossfade.flag/1", "changed": changed, "before": shares_of(before)}
-        return JSONResponse({**told, **flag_line(tool, flag), "flag": flag})
-
-    def _write(self, tool: str, asked: Order) -> tuple[schema.Flag, Mapping[str, Any] | None, bool]:
-        self._ours()
-        text, expected = asked.told.get("value"), asked.told.get("expected_version")
-        chosen = _chosen(asked.told.get("sandboxes") or {})
-        if not isinstance(expected, int) or isinstance(expected, bool):
-            raise SettingsError('"expected_version" is needed: the version of the flag that you have seen')
-        if text is None and not chosen:
-            raise SettingsError('nothing to set; give "value" such as live=10,shadow=90, or "sandboxes"')
-        before = self.rows.read()[1].get(schema.key_of(tool))
-        if (found := version_of(before)) != expected:
-            message = f"flag '{schema.key_of(tool)}' is at version {found}, not {expected}: changed by someone else"
-            raise Conflict(f"{message} meanwhile; read it and try again")
-        weights = schema.shares(str(text)) if text is not None else None
-        if weights is None:
-            weights = schema.weights_of(before) if before else {Stage.OFF: schema.WHOLE}
-        targets = {key: stage for key, stage in (known_targets(before) | chosen).items() if stage is not None}
-        flag = schema.build(tool, weights, version=found + 1, seed=self.settings.seed, targets=targets)
-        if not asked.told.get("dry_run"):
-            self.rows.write(flag, author=asked.author, reason=asked.reason, expected_version=found if before else None)
-        return flag, before, not asked.told.get("dry_run")
+        change = _change(tool, asked)
+        before, after = await asyncio.to_thread(self.desk.change, change)
+        told = {"schema": "crossfade.flag/1", "changed": not change.dry_run, "before": shares_of(before)}
+        return JSONResponse({**told, **flag_line(tool, after), "flag": after})
 
     async def _predict(self, request: Request) -> Response:
         tool, key = self._tool(request)
@@ -136,37 +116,21 @@ class FlagsApi:
 
     async def _killed(self, _request: Request) -> Response:
         flag = (await self._read()).get(schema.KILL)
-        history = await asyncio.to_thread(self.rows.history, schema.KILL)
+        history = await asyncio.to_thread(self.desk.history, "kill")
         told = {"schema": "crossfade.kill/1", "killed": kill_state(flag), "version": version_of(flag)}
-        return JSONResponse({**told, "history": [change_line(each) for each in history]})
+        return JSONResponse({**told, "history": history})
 
     async def _kill(self, request: Request) -> Response:
         asked = await order(request)
         on = asked.told.get("on")
         if not isinstance(on, bool):
             raise Refused(400, '"on" is true or false')
-        changed, version = await asyncio.to_thread(self._switch, on, asked)
+        expected = asked.told.get("expected_version")
+        changed, version = await asyncio.to_thread(self.desk.switch, on, asked.author, asked.reason, expected)
         return JSONResponse({"schema": "crossfade.kill/1", "changed": changed, "killed": on, "version": version})
 
-    def _switch(self, on: bool, asked: Order) -> tuple[bool, int]:
-        self._ours()
-        before = self.rows.read()[1].get(schema.KILL)
-        found, expected = version_of(before), asked.told.get("expected_version")
-        if expected is not None and expected != found:
-            raise Conflict(f"the kill switch is at version {found}, not {expected}: changed by someone else meanwhile")
-        if kill_state(before) is on:
-            return False, found
-        flag = schema.kill(on, version=found + 1)
-        self.rows.write(flag, author=asked.author, reason=asked.reason, expected_version=found if before else None)
-        return True, found + 1
-
-    def _ours(self) -> None:
-        if self.settings.source == "launchdarkly":
-            message = "flags are a LaunchDarkly account's: change them in its dashboard, or by `crossfade flags set`"
-            raise SettingsError(message)
-
     async def _read(self) -> Mapping[str, Mapping[str, Any]]:
-        return (await asyncio.to_thread(self.rows.read))[1]
+        return await asyncio.to_thread(self.desk.read)
 
     def _tool(self, request: Request) -> tuple[str, str]:
         tool = str(request.path_params["tool"])
@@ -178,19 +142,26 @@ class FlagsApi:
 def flag_line(tool: str, flag: Mapping[str, Any] | None) -> dict[str, Any]:
     """A tool's flag in a few values; shares in percent, empty where the flag cannot be read."""
     targets = {key: str(stage) for key, stage in known_targets(flag).items()}
-    rules = len(flag.get("rules") or ()) if flag else 0
-    return {"tool": tool, "version": version_of(flag), "shares": shares_of(flag), "targets": targets, "rules": rules}
+    counted = {"targets": targets, "rules": other_rules(flag)}
+    return {"tool": tool, "version": version_of(flag), "shares": shares_of(flag), **counted}
 
 
-def change_line(change: FlagChange) -> dict[str, Any]:
-    """A change of a flag, in values."""
-    before, after = (_side(change.key, each) for each in (change.before, change.after))
-    signed = {"author": change.author, "reason": change.reason, "before": before, "after": after}
-    return {"seq": change.seq, "at": change.at, "key": change.key, **signed}
-
-
-def _side(key: str, flag: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"killed": kill_state(flag)} if key == schema.KILL else {"shares": shares_of(flag)}
+def _change(tool: str, asked: Order) -> Change:
+    text, expected = asked.told.get("value"), asked.told.get("expected_version")
+    chosen = _chosen(asked.told.get("sandboxes") or {})
+    if not isinstance(expected, int) or isinstance(expected, bool):
+        raise SettingsError('"expected_version" is needed: the version of the flag that you have seen')
+    if text is None and not chosen:
+        raise SettingsError('nothing to set; give "value" such as live=10,shadow=90, or "sandboxes"')
+    return Change(
+        tool=tool,
+        weights=schema.shares(str(text)) if text is not None else None,
+        sandboxes=chosen,
+        expected=expected,
+        author=asked.author,
+        reason=asked.reason,
+        dry_run=bool(asked.told.get("dry_run")),
+    )
 
 
 def _chosen(told: object) -> dict[str, Stage | None]:

@@ -15,13 +15,13 @@ from policies.margins import HARM_MARGIN
 from reports.interval import interval
 from reports.model import ReportData, ToolReport
 from router.admin.access import Refused
+from router.admin.desk import Desk
 from router.admin.endpoints import Endpoint, Field, number
 from router.admin.flags import flag_line
 from router.admin.reporting import report_data
 from router.engine.decide import Decider
 from router.flags import schema
 from router.store.database import Database
-from router.store.flags import SqlFlagRows
 from router.store.hours import EvidenceHour, evidence_hours
 from router.twins.registry import Registry
 from router.twins.state import Twin
@@ -36,7 +36,7 @@ class ToolsApi:
     """/v1/tools."""
 
     database: Database
-    rows: SqlFlagRows
+    desk: Desk
     registry: Registry
     decider: Decider
     _reports: dict[float, tuple[float, ReportData]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class ToolsApi:
     async def _list(self, request: Request) -> Response:
         since = number(request, "since", 0.0, least=0, most=1e12)
         data = await self._report(since)
-        flags = (await asyncio.to_thread(self.rows.read))[1]
+        flags = await asyncio.to_thread(self.desk.read)
         reports = {each.tool: each for each in data.tools}
         lines = [self._line(tool, flags.get(schema.key_of(tool)), reports.get(tool)) for tool in TOOLS]
         lost = dict(data.lost_records)
@@ -76,7 +76,7 @@ class ToolsApi:
             raise Refused(404, f"no tool '{tool}'; known: {', '.join(TOOLS)}")
         since = number(request, "since", 0.0, least=0, most=1e12)
         data = await self._report(since)
-        flags = (await asyncio.to_thread(self.rows.read))[1]
+        flags = await asyncio.to_thread(self.desk.read)
         report = next((each for each in data.tools if each.tool == tool), None)
         hours = await asyncio.to_thread(evidence_hours, self.database, tool, since)
         told = {

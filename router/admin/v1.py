@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from router.admin.audit import AuditApi
 from router.admin.calls import CallsApi
+from router.admin.desk import desk_of
 from router.admin.endpoints import Endpoint, routes
 from router.admin.flags import FlagsApi
 from router.admin.moves import MovesApi
@@ -49,10 +50,11 @@ def v1(app: Running) -> list[Route]:
 def endpoints(app: Running) -> list[Endpoint]:
     """Everything that is served below /v1."""
     rows, audit, decider = SqlFlagRows(app.database), SqlAudit(app.database), app.engine.twincalls.decider
+    desk = desk_of(app.settings.flags, app.flags, rows, audit)
     return [
         *StatusApi(app, app.why_not_ready).endpoints(),
-        *ToolsApi(app.database, rows, app.registry, decider).endpoints(),
-        *FlagsApi(rows, app.registry, decider, app.settings.flags).endpoints(),
+        *ToolsApi(app.database, desk, app.registry, decider).endpoints(),
+        *FlagsApi(desk, app.registry, decider, app.settings.flags).endpoints(),
         *TwinsApi(app.keeper, decider, audit).endpoints(),
         *MovesApi(app.moves, app.evacuation, audit).endpoints(),
         *CallsApi(app.database).endpoints(),

@@ -82,6 +82,11 @@ class EmbeddedFlags:
         """Rises with every change."""
         return self._version
 
+    @property
+    def current(self) -> Flags:
+        """The flags that are evaluated, by key, as they were read; the kill switch is one of them."""
+        return self._good
+
     def listen(self, listener: Listener) -> None:
         """Call it after every change, on a thread of ours."""
         self._listeners.append(listener)

@@ -154,8 +154,9 @@ def _targets(targets: Mapping[str, Stage]) -> list[Flag]:
 
 def targets_of(flag: Mapping[str, Any]) -> dict[str, Stage]:
     """Single sandboxes that a flag names, by routing key."""
+    names: Sequence[str] = flag.get("variations") or VARIATIONS  # an account's may stand in another order
     return {
-        str(key): Stage(VARIATIONS[target["variation"]])
+        str(key): Stage(names[target["variation"]])
         for target in flag.get("contextTargets", ())
         for key in target.get("values", ())
     }

@@ -9,7 +9,10 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from crossfade.judgement import Saying
 from router.dashboard.users import Role
+from router.store.database import open_database
+from router.store.judgements import SqlJudgements
 from tests.dashboard.place import PASSWORD, PATIENCE, Forms, Place, place, signed_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -173,6 +176,17 @@ async def test_a_sandbox_is_compared_and_settled_from_its_page(house: Place, olg
     verify = await form(olga, f"{there}?act=verify", f"{there}/verify")
     assert "Both trees are equal." in (await olga.post(f"{there}/verify", data={**verify, "reason": "look"})).text
     assert (await olga.post(f"{there}/explode", data={**verify, "reason": "look"})).status_code == 404
+
+
+async def test_a_word_on_a_difference_stands_in_the_trail_and_leads_to_no_sandbox(
+    house: Place, olga: httpx2.AsyncClient
+) -> None:
+    rows = SqlJudgements(open_database(house.system.store, create=False))
+    rows.add(rows.make(Saying.IGNORE, "fs.list *", author="ada", reason="known", owner="bob", until=2e9))
+    page = (await olga.get("/audit?target=fs.list+*")).text
+
+    assert "difference.ignore" in page and "owner bob, until 2033-05-18" in page
+    assert "/sandboxes/fs" not in page
 
 
 async def test_a_report_is_shown_without_scripts(olga: httpx2.AsyncClient) -> None:
