@@ -8,6 +8,7 @@ from starlette.routing import Route
 from router.admin.audit import AuditApi
 from router.admin.calls import CallsApi
 from router.admin.desk import desk_of
+from router.admin.differences import DifferencesApi
 from router.admin.endpoints import Endpoint, routes
 from router.admin.flags import FlagsApi
 from router.admin.moves import MovesApi
@@ -58,6 +59,7 @@ def endpoints(app: Running) -> list[Endpoint]:
         *TwinsApi(app.keeper, decider, audit).endpoints(),
         *MovesApi(app.moves, app.evacuation, audit).endpoints(),
         *CallsApi(app.database).endpoints(),
+        *DifferencesApi(app.database).endpoints(),
         *OriginsApi(app.settings, app.database, app.keeper, app.lanes).endpoints(),
         *ReportsApi(app.settings.store.url).endpoints(),
         *AuditApi(rows, audit, SqlJudgements(app.database)).endpoints(),

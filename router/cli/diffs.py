@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossfade.errors import Refused
 from router.cli.changing import AS_JSON, AUTHOR, DRY_RUN, REASON, YES, agree, signed
-from router.cli.differences import day, found, kind_named, opened, plain, shown, until_of
+from router.cli.differences import day, found, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossfade.judgement import Judgement
-    from router.cli.differences import Differences
+    from router.admin.kinds import Differences
 
 _STATES = ("regressed", "open", "fixed", "ignored", "accepted")
 _ENDED_SECONDS = 14 * 86_400.0  # for so long a rule that has ended is still listed
@@ -38,6 +37,8 @@ def diffs() -> None:
 @AS_JSON
 def list_kinds(state: tuple[str, ...], tool: str | None, config: str | None, store: str | None, as_json: bool) -> None:
     """Every kind seen in the last 60 days and where it stands, then the ignore rules."""
+    from router.admin.kinds import plain, printable
+
     with opened(config, store) as differences:
         kinds = [
             kind
@@ -54,13 +55,15 @@ def list_kinds(state: tuple[str, ...], tool: str | None, config: str | None, sto
         standing = kind.standing
         click.echo(
             f"{standing.state:<10}{kind.severity:<10}{kind.count:>8,} x  last {day(kind.last_seen)}  "
-            f"{','.join(kind.tools)}  {shown(kind.name)}"
+            f"{','.join(kind.tools)}  {printable(kind.name)}"
         )
         if standing.because:
-            click.echo(f"          {shown(standing.because)}")
+            click.echo(f"          {printable(standing.because)}")
     for rule in rules:
         word = "ignored until" if (rule.until or 0.0) > now else "ENDED, counts again since"
-        click.echo(f"{word} {day(rule.until)}, {shown(rule.owner)}: {shown(rule.subject)}: {shown(rule.reason)}")
+        click.echo(
+            f"{word} {day(rule.until)}, {printable(rule.owner)}: {printable(rule.subject)}: {printable(rule.reason)}"
+        )
     click.echo(f"{len(kinds)} kinds", err=True)
 
 
@@ -71,6 +74,8 @@ def list_kinds(state: tuple[str, ...], tool: str | None, config: str | None, sto
 @AS_JSON
 def show(signature: tuple[str, ...], config: str | None, store: str | None, as_json: bool) -> None:
     """One kind: how often, where it stands and why, the newest samples, all that was said of it."""
+    from router.admin.kinds import kind_named, plain, printable
+
     with opened(config, store) as differences:
         kind = kind_named(differences, " ".join(signature))
         samples = differences.samples(kind.name)
@@ -80,14 +85,14 @@ def show(signature: tuple[str, ...], config: str | None, store: str | None, as_j
         click.echo(json.dumps(told | {"said": [_plain(each) for each in said]}, indent=2))
         return
     standing = kind.standing
-    click.echo(f"{shown(kind.name)}\n  {kind.severity}, {kind.count:,} calls of {', '.join(kind.tools)}")
+    click.echo(f"{printable(kind.name)}\n  {kind.severity}, {kind.count:,} calls of {', '.join(kind.tools)}")
     click.echo(f"  first {day(kind.first_seen)}, last {day(kind.last_seen)}")
-    click.echo(f"  {standing.state}{f': {shown(standing.because)}' if standing.because else ''}")
+    click.echo(f"  {standing.state}{f': {printable(standing.because)}' if standing.because else ''}")
     for each in said:
-        click.echo(f"  {day(each.at)} {each.saying} by {shown(each.author)}: {shown(each.reason)}")
+        click.echo(f"  {day(each.at)} {each.saying} by {printable(each.author)}: {printable(each.reason)}")
     for sample in samples:
-        click.echo(f"  call {sample.call}, at {shown(sample.path)}")
-        click.echo(f"    old {shown(sample.old)}\n    new {shown(sample.new)}")
+        click.echo(f"  call {sample.call}, at {printable(sample.path)}")
+        click.echo(f"    old {printable(sample.old)}\n    new {printable(sample.new)}")
 
 
 @diffs.command()
@@ -142,18 +147,15 @@ def ignore(
     as_json: bool,
 ) -> None:
     """Leave kinds out until a day: `fs.list entry.* value`. Refused (exit 4) where it would hide too much."""
-    from comparators.judging import too_broad
     from crossfade.judgement import Saying
+    from router.admin.kinds import judged
 
     subject = " ".join(pattern)
     by, why = signed(author, reason)
     if not owner.strip():
         raise click.UsageError("a rule needs somebody who answers for it: --owner NAME")
     with opened(config, store) as differences:
-        if refusal := too_broad(subject, [(kind.name, kind.severity) for kind in differences.kinds]):
-            raise Refused(f"the rule '{shown(subject)}' is refused: {refusal}")
-        end = until_of(until, now=differences.now)
-        made = differences.make(Saying.IGNORE, subject, author=by, reason=why, owner=owner.strip(), until=end)
+        made = judged(differences, Saying.IGNORE, subject, author=by, reason=why, owner=owner, until=until)
         _say(differences, made, dry_run, yes, as_json)
 
 
@@ -178,20 +180,13 @@ def reopen(
 ) -> None:
     """Take back what was said of a signature, or an ignore rule by its pattern: it counts again."""
     from crossfade.judgement import Saying
+    from router.admin.kinds import judged
 
     text = " ".join(subject)
     by, why = signed(author, reason)
     with opened(config, store) as differences:
-        rule = next((rule for rule in differences.judged.rules(differences.now) if rule.subject == text), None)
-        if rule is None and differences.judged.named(text) is None:
-            standing = kind_named(differences, text).standing
-            covered = standing.judgement.subject if standing.judgement and standing.explained else ""
-            raise Refused(
-                f"'{shown(text)}' is ignored by the rule '{shown(covered)}': reopen that"
-                if covered
-                else f"nothing was said of '{shown(text)}' that could be taken back"
-            )
-        _say(differences, differences.make(Saying.REOPEN, text, author=by, reason=why), dry_run, yes, as_json)
+        made = judged(differences, Saying.REOPEN, text, author=by, reason=why)
+        _say(differences, made, dry_run, yes, as_json)
 
 
 def _name(
@@ -207,22 +202,21 @@ def _name(
     as_json: bool,
 ) -> None:
     """Say something of one kind that was seen."""
-    from comparators.judging import unexplainable
     from crossfade.judgement import Saying
+    from router.admin.kinds import judged
 
     by, why = signed(author, reason)
     with opened(config, store) as differences:
-        kind = kind_named(differences, " ".join(signature))
-        if saying == Saying.ACCEPT and (refusal := unexplainable(kind.name)):
-            raise Refused(f"'{shown(kind.name)}' cannot be accepted: {refusal}")
-        made = differences.make(Saying(saying), kind.name, author=by, reason=why, severity=kind.severity)
+        made = judged(differences, Saying(saying), " ".join(signature), author=by, reason=why)
         _say(differences, made, dry_run, yes, as_json)
 
 
 def _say(differences: Differences, judgement: Judgement, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Tell the effect, ask, keep it."""
+    from router.admin.kinds import printable
+
     effect = differences.effect(judgement)
-    change = f"{judgement.saying} '{shown(judgement.subject)}'"
+    change = f"{judgement.saying} '{printable(judgement.subject)}'"
     counted = found(effect)
     if dry_run:
         click.echo(_json(judgement, effect, kept=False) if as_json else f"would {change}: {counted}")

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.dashboard.api import AdminApi
 from router.dashboard.attempts import Attempts
-from router.dashboard.pages import calls, login, look, now, sandboxes, tools
+from router.dashboard.pages import calls, differences, login, look, now, sandboxes, tools
 from router.dashboard.plot import evidence_plot
 from router.dashboard.sessions import Sessions
 from router.dashboard.users import Users
@@ -69,7 +69,7 @@ def dashboard_app(house: House) -> Starlette:
         page = {"title": "No such page", "text": request.url.path, "ours": True}
         return house.render(request, "problem.html", status=404, user=None, operator=False, csrf="", **page)
 
-    modules = (login, now, tools, sandboxes, calls, look)
+    modules = (login, now, tools, differences, sandboxes, calls, look)
     pages = [route for module in modules for route in module.routes(house)]
     static = StaticFiles(directory=Path(__file__).parent / "static")
     return Starlette(

@@ -27,5 +27,11 @@ def twin(act: str, id: str) -> str:
     return line("twins", word, id, *(["--to", side] if side else []))
 
 
+def say(saying: str, subject: str, owner: str, until: str) -> str:
+    """`crossfade diffs accept|ignore|fixed|reopen`."""
+    rule = ["--until", until, "--owner", owner] if saying == "ignore" else []
+    return line("diffs", saying, subject, *rule)
+
+
 def _flags(each: Sequence[tuple[str, bool]]) -> list[str]:
     return [name for name, wanted in each if wanted]

@@ -21,7 +21,10 @@ pytestmark = [
 ]
 SANDBOXES = 16
 MILLISECONDS = PATIENCE * 1000
-PAGES = ("/", "/kill", "/tools/files?share=50", "/sandboxes", "/calls", "/origins", "/reports", "/audit", "/settings")
+PAGES = (
+    *("/", "/kill", "/tools/files?share=50", "/differences", "/sandboxes"),
+    *("/calls", "/origins", "/reports", "/audit", "/settings"),
+)
 LOOKS = {"light": (1280, "light", "en"), "dark": (1280, "dark", "en"), "phone": (390, "dark", "ru")}
 
 
@@ -189,6 +192,29 @@ async def test_of_two_operators_at_once_the_second_sees_the_change_of_the_first(
         assert (await house.api.get("/v1/flags/vision")).json()["shares"] == {"shadow": 80.0, "live": 20.0}
         await omar.click("#planned button.primary")  # still meant, now that it was seen
         await omar.wait_for_url(re.compile("done=2"))
+
+
+async def test_a_kind_of_difference_is_triaged(house: Place, chromium: Browser) -> None:
+    await house.system.set_flags({"shell": "shadow"})
+    quiet = min(each["id"] for each in await twins(house) if each["answers"] == "passive")
+    async with await house.system.client() as client:
+        command = {"command": "echo $RANDOM$RANDOM$RANDOM"}
+        await client.post(f"/api/toolbox/{quiet}/toolbox/process/execute", json=command)
+    async with asyncio.timeout(PATIENCE):
+        while not (await house.api.get("/v1/differences", params={"tool": "shell"})).json()["kinds"]:
+            await asyncio.sleep(0.1)
+
+    async with person(chromium, house, "omar") as page:
+        await page.goto("/differences?state=open&tool=shell")
+        await page.click("tbody th a")
+        await expect(page.locator(".sides pre")).to_have_count(2)  # one sample, both sides
+        await page.click("text=accept")
+        await expect(page.locator(".effect")).to_contain_text("1 recorded calls no longer count")
+        await page.fill("#reason", "random by nature")
+        await page.click("#say button.primary")
+        await expect(page.locator(".history")).to_contain_text("omar: random by nature")
+        await page.goto("/differences?state=open&tool=shell")
+        await expect(page.locator("tbody")).to_contain_text("None.")
 
 
 async def test_a_change_is_made_with_the_keyboard_alone(house: Place, chromium: Browser) -> None:

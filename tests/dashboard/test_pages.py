@@ -250,3 +250,34 @@ async def test_language_and_colours_are_remembered_and_lead_nowhere_else(olga: h
     again = await olga.get("/sandboxes", headers={"Accept-Language": "en"})
     assert '<html lang="ru" data-theme="dark">' in again.text
     assert "set-cookie" not in (await olga.get("/preferences?language=fr&theme=x")).headers
+
+
+async def test_a_kind_of_difference_is_explained_and_taken_back(house: Place, olga: httpx2.AsyncClient) -> None:
+    await house.system.set_flags({"shell": "shadow"})
+    async with await house.system.client() as client:
+        await client.post(
+            f"/api/toolbox/{house.sandboxes[0]}/toolbox/process/execute", json={"command": "echo $RANDOM$RANDOM$RANDOM"}
+        )
+    async with asyncio.timeout(PATIENCE):
+        while not (kinds := (await house.api.get("/v1/differences", params={"tool": "shell"})).json()["kinds"]):
+            await asyncio.sleep(0.1)
+    name = kinds[0]["signature"]
+    there = str(httpx2.URL("/differences/kind", params={"name": name}))
+    action = re.sub(r"\+", "%20", there)
+    assert name in (await olga.get("/differences?state=open&tool=shell")).text
+
+    fields = await form(olga, f"{there}&saying=accept", action)
+    done = await olga.post(there, data={**fields, "reason": "random by nature"})
+    assert done.status_code == 303, done.text
+    assert "random by nature" in (page := (await olga.get(done.headers["location"])).text) and "accepted" in page
+    assert (await house.api.get("/v1/differences", params={"state": "open"})).json()["kinds"] == []
+
+    wide = await form(olga, f"{there}&saying=ignore", action)
+    refused = await olga.post(there, data={**wide, "subject": "*", "reason": "all"})
+    assert refused.status_code == 409 and "is refused" in refused.text
+    fields = await form(olga, f"{there}&saying=reopen", action)
+    assert (await olga.post(there, data={**fields, "reason": "look again"})).status_code == 303
+    assert len((await house.api.get("/v1/differences", params={"state": "open"})).json()["kinds"]) == 1
+    assert (await olga.get("/differences/kind?name=nothing")).status_code == 400
+    for state in ("nothing", "open&x=1"):
+        assert (await house.api.get(f"/v1/differences?state={state}")).status_code == 400

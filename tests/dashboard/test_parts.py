@@ -14,6 +14,7 @@ from crossfade.errors import SettingsError
 from router.cli.dashboard import dashboard
 from router.dashboard import command_line
 from router.dashboard.attempts import WINDOW_SECONDS, Attempts
+from router.dashboard.pages.differences import SAYINGS
 from router.dashboard.pages.sandboxes import ACTS
 from router.dashboard.pages.tools import asked_value
 from router.dashboard.plot import evidence_plot
@@ -142,6 +143,7 @@ def test_wrong_passwords_are_counted_until_they_are_old_or_one_is_right() -> Non
         command_line.set_flag("files", "live=50,shadow=50"),
         command_line.kill(on=True),
         command_line.kill(on=False),
+        *(command_line.say(saying, "fs.list * $(x)", "o'hara", "30d") for saying in SAYINGS),
         *(command_line.twin(act, "an id; rm -rf /") for act in ACTS),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 import router.dashboard
 from crossfade.evidence import Word
 from router.dashboard import words
+from router.dashboard.pages.differences import SAYINGS, STATES
 from router.dashboard.pages.look import LIMITS
 from router.dashboard.pages.now import ALARMS
 from router.dashboard.pages.sandboxes import ACTS
@@ -26,6 +27,7 @@ def used() -> set[str]:
     )
     shown |= set(re.findall(r'"title": "([^"]+)"', code))
     coded = {*Word, *Role, *ALARMS.values(), *LIMITS.values(), "active", "passive"}
+    coded |= {*SAYINGS, *SAYINGS.values(), *STATES}
     coded |= {each.label for each in ACTS.values()} | {each.says for each in ACTS.values()}
     return {str(each) for each in literal | named | shown | coded}
 
