@@ -43,5 +43,6 @@ class TwinRow:
     control: Mapping[str, Any] = field(default_factory=dict)  # last control-plane object, secrets left out
     created_at: float = 0.0  # Unix seconds
     seat_since: float = 0.0  # Unix seconds; 0: since it was made
+    stopped_at: float = 0.0  # Unix seconds; 0: it runs, as far as we know
     marker: int = 0  # the generation last written on a seat on new; 0: none yet
     lost: Sequence[str] = ()  # paths whose last changes stayed behind when the seat was moved from a dead side

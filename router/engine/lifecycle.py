@@ -1,6 +1,7 @@
 """Lifecycle is a twin operation: it runs on the seat, then the follower, and is no matter of percentages (P18)."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import uuid
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from crossfade.errors import Unreachable
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.stage import Origin
@@ -143,7 +145,8 @@ class Lifecycle:
         """
         moving = operation == "sandbox.start" and self.moves.announce(twin)
         try:
-            answer = await self._both(call, twin, body, operation)
+            with twin.transition():
+                answer = await self._both(call, twin, body, operation)
         except BaseException:
             if moving:
                 self.moves.called_off(twin)
@@ -169,6 +172,10 @@ class Lifecycle:
 
     async def _after(self, twin: Twin, operation: str, *, moving: bool, fresh: bool) -> None:
         """The follower after the seat, then the move of the seat that was announced."""
+        stopped_at = self.sides.clock.now() if twin.stopped else 0.0
+        if bool(stopped_at) != bool(twin.row.stopped_at):
+            with contextlib.suppress(Unreachable):  # known until this process ends
+                await self.registry.change(twin, stopped_at=stopped_at)
         followed = twin.seat is Origin.NEW or await self._follow(twin, operation)
         if moving and followed:
             await self.moves.at_start(twin, fresh=fresh)

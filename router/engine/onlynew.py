@@ -36,6 +36,9 @@ _INTERVALS = {
 }
 
 
+_STATES = {"sandbox.start": "started", "sandbox.stop": "stopped", "sandbox.archive": "archived"}
+
+
 @dataclass(slots=True)
 class OnlyNew:
     """Creates and manages sandboxes on new alone. The visible id is the routing key, minted and stored first."""
@@ -96,13 +99,16 @@ class OnlyNew:
             case "sandbox.get":
                 return await self._described(call, twin, operation)
             case "sandbox.start" | "sandbox.stop" | "sandbox.archive":
-                outcome = await self.carry_out(twin, operation.name)
+                with twin.transition():
+                    outcome = await self.carry_out(twin, operation.name)
                 if not outcome.ok:
                     return self._answer(call, operation, outcome)
                 # Lists are answered from what is kept.
-                state = "started" if operation.name == "sandbox.start" else "stopped"
-                twin.stopped = state == "stopped"
-                await self.registry.change(twin, control={**twin.row.control, "state": state})
+                state = _STATES[operation.name]
+                twin.stopped = state != "started"
+                twin.last_activity = self.sides.clock.monotonic()
+                stopped_at = (twin.row.stopped_at or self.sides.clock.now()) if twin.stopped else 0.0
+                await self.registry.change(twin, control={**twin.row.control, "state": state}, stopped_at=stopped_at)
                 return await self._described(call, twin, operation)
             case "sandbox.delete":
                 return await self._delete(call, twin, operation)
@@ -162,7 +168,10 @@ class OnlyNew:
         outcome = await self._on_new(twin, Operation(name="sandbox.get"))
         if not outcome.ok or not isinstance(outcome.value, SandboxInfo):
             return self._answer(call, operation, outcome)
-        return _json(self._object(call, twin, outcome.value.state))
+        state = outcome.value.state
+        if state == "stopped" and twin.row.control.get("state") == "archived":
+            state = "archived"  # E2B has one word for both
+        return _json(self._object(call, twin, state))
 
     def _object(self, call: Call, twin: Twin, state: str) -> dict[str, Any]:
         who = asking(call, self.public_url)

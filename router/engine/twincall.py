@@ -147,12 +147,12 @@ class TwinCalls:
         return call.client.stream()
 
     async def wait_for_fence(self, call: Call, twin: Twin, *, process: bool) -> None:
-        """The only wait for twin work: at most FENCE_SECONDS, then the seat answers as it stands."""
+        """The only wait for twin work: at most the fence's patience, then the seat answers as it stands."""
         waiting = time.perf_counter()
         for fence in (twin.fence_process if process else None, twin.fence):
             if fence is not None:
                 try:
-                    async with asyncio.timeout(FENCE_SECONDS):
+                    async with asyncio.timeout(twin.fence_seconds or FENCE_SECONDS):
                         await fence.wait()
                 except TimeoutError:
                     pass  # admission bumps the twin's gen, which calls the move off

@@ -64,11 +64,11 @@ class Seated:
 
 
 async def _fences(twin: Twin) -> float:
-    """Wait while the seat moves, FENCE_SECONDS at most; then it is served where it is. Returns the seconds."""
+    """Wait at the fences, each as long as its patience; then it is served where it is. Returns the seconds."""
     started = time.perf_counter()
     for fence in (twin.fence_process, twin.fence):
         if fence is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FENCE_SECONDS):
+                async with asyncio.timeout(twin.fence_seconds or FENCE_SECONDS):
                     await fence.wait()
     return time.perf_counter() - started

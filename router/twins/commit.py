@@ -33,6 +33,8 @@ async def move(
     `disturbed` says why the move is off, empty where nothing is: it is asked when the trees are equal, and the seat is
     given in the same step. `baseline`: the processes of the side that gets it. Raises NotMoved.
     """
+    if twin.fence is not None:
+        raise NotMoved("its calls are held already: the sandbox is being paused and resumed")
     twin.fence = asyncio.Event()
     try:
         async with asyncio.timeout(seconds):

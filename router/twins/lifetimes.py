@@ -8,12 +8,14 @@ provider's longest run is over it is paused and resumed at a quiet moment.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
+from crossfade.results import SandboxInfo
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
@@ -28,6 +30,8 @@ TICK_SECONDS = 20.0
 _QUIET_SECONDS = 30.0  # without a call, which makes a moment quiet enough to pause and resume
 _FORCED = 1 / 30  # of the longest run: how long before its end it is done at any moment
 _EARLY = 1 / 6  # how long before its end a quiet moment is looked for
+_FENCE_SECONDS = 60.0  # how long calls wait for a pause and a resume, which take seconds for each GiB
+_LONGEST_UNARCHIVED = 43_200  # minutes, where the interval is 0, as Daytona has it
 _GONE = (FollowerState.DELETING, FollowerState.GONE)
 MINUTE = 60.0
 
@@ -61,7 +65,7 @@ class Lifetimes:
     delete: Callable[[Twin], Awaitable[None]]
     marker: Marker
     marked: dict[str, int] = field(default_factory=dict)  # sandbox -> mutations when its marker was written
-    done: Counter[str] = field(default_factory=Counter)  # extended, renewed, stopped, archived, deleted, failed
+    done: Counter[str] = field(default_factory=Counter)  # extended, renewed, cut, stopped, archived, deleted, failed
     stopping: bool = False
     at_work: set[str] = field(default_factory=set)
 
@@ -95,10 +99,12 @@ class Lifetimes:
 
     async def care(self, twin: Twin) -> None:
         """What one seat on new needs now."""
-        idle = self._idle(twin)
+        if twin.transitions:
+            return  # its client starts or stops it: looked at again
         if twin.stopped:
-            await self._rests(twin, idle)
+            await self._rests(twin)
             return
+        idle = self._idle(twin)
         minutes = interval(twin, "autoStopInterval", 15)
         if minutes > 0 and not twin.open and idle >= minutes * MINUTE:
             await self._stop(twin)
@@ -115,7 +121,10 @@ class Lifetimes:
         if await self._renewed(twin, clocked, there, idle):
             return
         if clocked.due(there):
-            self._done("extended", twin, await clocked.extend(there))
+            outcome = await clocked.extend(there)
+            self._done("extended", twin, outcome)
+            if not outcome.ok and await self._ended(twin):
+                return
         if Origin.OLD in twin.row.ids and minutes > 0:
             # A side that answers nothing would stop by itself, and the client see a sandbox that is stopped.
             asked = Operation(name="fs.info", arguments={"path": "/"})
@@ -126,33 +135,57 @@ class Lifetimes:
 
     async def _stop(self, twin: Twin) -> None:
         """Idle for as long as its owner allows: stopped on both sides, as Daytona would have."""
-        await self.marker.write(twin)
-        outcome = await self.keeper.sides.perform(
-            twin, Origin.NEW, Operation(name="sandbox.stop"), Purpose.KEEPER, seconds=60
-        )
+        if twin.fence is not None:
+            return  # its seat moves: looked at again
+        since = twin.last_activity
+        async with _fenced(twin):
+            await self.marker.write(twin)
+            if twin.open or twin.last_activity != since or twin.transitions:
+                return  # a call came in before the fence stood
+            outcome = await self.keeper.sides.perform(
+                twin, Origin.NEW, Operation(name="sandbox.stop"), Purpose.KEEPER, seconds=60
+            )
+            if outcome.ok:
+                await self._is_stopped(twin)
         self._done("stopped", twin, outcome)
-        if not outcome.ok:
-            return
-        if Origin.OLD in twin.row.ids:
+        if twin.stopped and Origin.OLD in twin.row.ids and not twin.transitions:
             stop = Operation(name="sandbox.stop")
             await self.keeper.sides.perform(twin, Origin.OLD, stop, Purpose.KEEPER, seconds=60)
+
+    async def _ended(self, twin: Twin) -> bool:
+        """Whether its provider has paused it, as at its end while no router ran: to its client it is stopped."""
+        outcome = await self.keeper.sides.perform(
+            twin, Origin.NEW, Operation(name="sandbox.get"), Purpose.KEEPER, seconds=10
+        )
+        if not isinstance(outcome.value, SandboxInfo) or outcome.value.state != "stopped" or twin.fence is not None:
+            return False
+        log.warning("paused by its provider", extra={"sandbox": twin.id})
+        await self._is_stopped(twin)
+        return True
+
+    async def _is_stopped(self, twin: Twin) -> None:
         self.keeper.processes_gone(twin)
         twin.stopped = True
-        if Origin.OLD not in twin.row.ids:
-            await self.keeper.registry.change(twin, control={**twin.row.control, "state": "stopped"})
+        alone = Origin.OLD not in twin.row.ids
+        control = {**twin.row.control, "state": "stopped"} if alone else twin.row.control
+        # Durable: after a restart it must not be taken for one that runs, and renewed.
+        await self.keeper.registry.change(twin, control=control, stopped_at=self.keeper.sides.clock.now())
 
-    async def _rests(self, twin: Twin, idle: float) -> None:
-        """A sandbox on new alone that is stopped: archived or deleted in time. Old has its own timers."""
-        if Origin.OLD in twin.row.ids:
-            return
+    async def _rests(self, twin: Twin) -> None:
+        """Deleted in time, both sides of it; on new alone archived, too. Old archives by its own timer."""
+        now = self.keeper.sides.clock.now()
+        if not twin.row.stopped_at:
+            await self.keeper.registry.change(twin, stopped_at=now)
+        rested = now - twin.row.stopped_at
         delete = interval(twin, "autoDeleteInterval", -1)
-        if delete >= 0 and idle >= delete * MINUTE:
+        if delete >= 0 and rested >= delete * MINUTE:
             log.info("deleted after its idle time", extra={"sandbox": twin.id})
             self.done["deleted"] += 1
             await self.delete(twin)
             return
-        archive = interval(twin, "autoArchiveInterval", 10_080)
-        if archive > 0 and idle >= archive * MINUTE and twin.row.control.get("state") == "stopped":
+        archive = interval(twin, "autoArchiveInterval", 10_080) or _LONGEST_UNARCHIVED
+        alone = Origin.OLD not in twin.row.ids
+        if alone and rested >= archive * MINUTE and twin.row.control.get("state") == "stopped":
             # A paused sandbox is E2B's cheap storage: only its name for it changes.
             self.done["archived"] += 1
             await self.keeper.registry.change(twin, control={**twin.row.control, "state": "archived"})
@@ -166,17 +199,24 @@ class Lifetimes:
         forced = left <= longest * _FORCED
         if not forced and (left > longest * _EARLY or idle < _QUIET_SECONDS):
             return False
-        if forced and twin.open:
-            log.warning("open calls are cut: the longest run ends", extra={"sandbox": twin.id, "open": len(twin.open)})
-        twin.fence = asyncio.Event()
-        try:
+        if twin.fence is not None:
+            return True  # its seat moves, behind a fence of its own: looked at again
+        async with _fenced(twin):
             await self.marker.write(twin)
+            if twin.open and not forced:
+                return True  # a call came in before the fence stood
+            if twin.open:
+                reason = "the longest run ends"
+                log.warning("open calls are cut", extra={"sandbox": twin.id, "open": len(twin.open), "reason": reason})
+                self.done["cut"] += 1
             outcome = await clocked.renew(there)
             if outcome.ok:
                 await self.marker.check(twin)
-        finally:
-            twin.fence.set()
-            twin.fence = None
+            # Its clock jumped: nothing is known to be equal by what was looked at before (P14).
+            twin.gen += 1
+            twin.clean_gen = -1
+            twin.tokens.clear()
+        self.keeper.settle_soon(twin)
         self._done("renewed", twin, outcome)
         return True
 
@@ -188,6 +228,17 @@ class Lifetimes:
             log.error(
                 "lifetime: not %s", what, extra={"sandbox": twin.id, "reason": f"{outcome.status} {outcome.message}"}
             )
+
+
+@asynccontextmanager
+async def _fenced(twin: Twin) -> AsyncIterator[None]:
+    """Calls wait, longer than at a move: there is no side that could answer them sooner."""
+    twin.fence, twin.fence_seconds = asyncio.Event(), _FENCE_SECONDS
+    try:
+        yield
+    finally:
+        twin.fence.set()
+        twin.fence, twin.fence_seconds = None, None
 
 
 def interval(twin: Twin, name: str, default: int) -> int:

@@ -31,7 +31,8 @@ class Registry:
                 continue
             twin = Twin(row=row, last_activity=self.clock.monotonic(), ran_at=-math.inf)
             # Of a sandbox on new alone ours is the only word on it; any other is asked for when it matters.
-            twin.stopped = Origin.OLD not in row.ids and row.control.get("state") in ("stopped", "archived")
+            alone = Origin.OLD not in row.ids and row.control.get("state") in ("stopped", "archived")
+            twin.stopped = bool(row.stopped_at) or alone
             twin.baseline = None if row.baseline is None else Counter(row.baseline)
             twin.handles = {handle: Origin(origin) for handle, origin in row.handles.items()}
             if row.dirty or row.follower is not FollowerState.JOINED:

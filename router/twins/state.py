@@ -3,6 +3,8 @@
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from crossfade.stage import Origin
@@ -56,6 +58,7 @@ class Twin:
     late: dict[str, float] = field(default_factory=dict)  # path -> monotonic: a lost write may still land until then
     marking: int = 0  # durable dirty marks on their way to disk
     fence: asyncio.Event | None = None  # calls wait for it, at most the fence's patience
+    fence_seconds: float | None = None  # its patience where that is not the usual
     fence_process: asyncio.Event | None = None  # only process calls wait: the seat may move at birth
     creating: bool = False  # its follower is being made
     active: bool = False  # the follower answers file calls whose flag asks for its side
@@ -63,6 +66,7 @@ class Twin:
     baseline: Counter[str] | None = None  # digests of processes at birth; None: not known
     ran_at: float = math.inf  # monotonic: the first call that may run something; -inf: before this process
     last_activity: float = 0.0  # monotonic
+    transitions: int = 0  # starts and stops of its client under way
     stopped: bool = False  # by a stop that we saw carried out; False: not known
     settled_at: float = 0.0  # Unix seconds: the trees were last known equal; 0: not since the router started
     keys: dict[str, float] = field(default_factory=dict)  # digest of an accepted client key -> monotonic, until when
@@ -107,6 +111,15 @@ class Twin:
         return [
             call for call in self.open.values() if call.mutates and (call.unbounded or any_touching(paths, call.paths))
         ]
+
+    @contextmanager
+    def transition(self) -> Iterator[None]:
+        """While its client starts or stops it: no timer of ours may come in between."""
+        self.transitions += 1
+        try:
+            yield
+        finally:
+            self.transitions -= 1
 
     def settles(self, path: str) -> bool:
         """Whether a settle under way may touch this path."""

@@ -1,6 +1,7 @@
 """A seat on new runs as long as Daytona would let it run, whatever its provider's clock says."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from crossfade.outcome import Outcome, done, refused
 from crossfade.stage import Origin
 from router.twins.admit import admit, finish
+from router.twins.commit import NotMoved, move
 from router.twins.lifetimes import MINUTE, Lifetimes
 from router.twins.marker import Marker
+from router.twins.registry import Registry
 from router.twins.state import Twin
-from tests.twins.stand import HeldClock, Stand, answering, wait_until
+from tests.twins.stand import Held, HeldClock, Stand, answering, wait_until
 from tests.twins.test_keeper import keeping
 from tests.twins.test_settle import EXECUTE
 
@@ -31,6 +34,7 @@ class Wall:
     asked: list[str] = field(default_factory=list)
     fenced: list[bool] = field(default_factory=list)
     twin: Twin | None = None
+    during: Callable[[], object] = lambda: None
 
     def due(self, _sandbox: str) -> bool:
         return self.is_due
@@ -47,6 +51,7 @@ class Wall:
 
     async def renew(self, _sandbox: str) -> Outcome:
         self.asked.append("renew")
+        self.during()
         self.fenced.append(self.twin is not None and self.twin.fence is not None)
         return self.answer
 
@@ -163,7 +168,7 @@ async def test_without_a_quiet_moment_it_is_renewed_shortly_before_the_end(stand
         await lifetimes.care(stand.twin)
         finish(stand.twin, call, equal=False)
 
-        assert (wall.asked, lifetimes.done) == (["renew"], {"renewed": 1})
+        assert (wall.asked, lifetimes.done) == (["renew"], {"renewed": 1, "cut": 1})
 
 
 async def test_after_a_restart_it_is_asked_when_the_run_began(stand: Stand) -> None:
@@ -179,7 +184,7 @@ async def test_on_new_alone_it_is_archived_and_deleted_in_its_owners_time(stand:
     async with living(stand, **control) as (lifetimes, wall, clock):
         stand.twin.row = replace(stand.twin.row, ids={Origin.NEW: stand.new.id})
         states = []
-        for minutes in (5, 55, 60):
+        for minutes in (5, 60, 60):
             clock.seconds += minutes * MINUTE
             await lifetimes.care(stand.twin)
             states.append(stand.twin.row.control["state"])
@@ -187,6 +192,17 @@ async def test_on_new_alone_it_is_archived_and_deleted_in_its_owners_time(stand:
         assert states == ["stopped", "archived", "archived"]
         assert wall.asked == [f"delete {stand.twin.id}"]
         assert stand.rows.rows[stand.twin.id].control["state"] == "archived"
+
+
+async def test_while_its_client_starts_it_it_is_neither_deleted_nor_stopped(stand: Stand) -> None:
+    async with living(stand, autoStopInterval=1, autoDeleteInterval=0) as (lifetimes, wall, clock):
+        clock.seconds += HOUR
+        for stopped in (True, False):
+            stand.twin.stopped = stopped
+            with stand.twin.transition():
+                await lifetimes.care(stand.twin)
+
+        assert (wall.asked, await state(stand, Origin.NEW)) == ([], "started")
 
 
 async def test_only_seats_on_new_are_looked_at(stand: Stand) -> None:
@@ -210,3 +226,88 @@ async def test_a_delete_that_fails_again_and_again_is_told(stand: Stand) -> None
         await wait_until(lambda: stand.registry.get(stand.twin.id) is None, "the delete")
 
         assert keeper.overdue() == 0
+
+
+async def test_a_call_that_came_before_the_fence_stood_keeps_it_from_stopping(stand: Stand) -> None:
+    async with living(stand, autoStopInterval=1) as (lifetimes, _, clock):
+        held = stand.gates[Origin.NEW].before["fs.upload"] = Held()
+        clock.seconds += 2 * MINUTE
+        work = asyncio.ensure_future(lifetimes.care(stand.twin))
+        await held.reached.wait()
+        # Past its patience at the fence, or admitted just before it.
+        call = admit(stand.twin, replace(EXECUTE, wish=Origin.NEW), clock.monotonic()).call
+        held.go.set()
+        await work
+        finish(stand.twin, call, equal=False)
+
+        assert await state(stand, Origin.NEW) == "started"
+        assert (stand.twin.stopped, stand.twin.fence, lifetimes.done) == (False, None, {})
+
+
+@pytest.mark.parametrize("count", [0, 1])
+async def test_the_fence_of_a_move_is_left_alone(stand: Stand, count: int) -> None:
+    async with living(stand, autoStopInterval=count) as (lifetimes, wall, clock):
+        fence = stand.twin.fence = asyncio.Event()
+        clock.seconds += HOUR
+        await lifetimes.care(stand.twin)
+
+        assert (wall.asked, stand.twin.fence, await state(stand, Origin.NEW)) == ([], fence, "started")
+        assert not fence.is_set()
+        stand.twin.fence = None
+
+
+async def test_a_seat_does_not_move_while_its_sandbox_is_paused_and_resumed(stand: Stand) -> None:
+    fence = stand.twin.fence = asyncio.Event()
+
+    with pytest.raises(NotMoved, match="paused and resumed"):
+        await move(stand.registry, stand.settler, stand.twin, seconds=1.0, disturbed=lambda: "")
+
+    assert stand.twin.fence is fence
+    assert not fence.is_set()
+    stand.twin.fence = None
+
+
+async def test_calls_wait_for_a_renewal_as_long_as_it_takes_and_nothing_is_trusted_after_it(stand: Stand) -> None:
+    async with living(stand, autoStopInterval=0) as (lifetimes, wall, clock):
+        patience: list[float | None] = []
+        wall.during = lambda: patience.append(stand.twin.fence_seconds)
+        stand.twin.clean_gen = stand.twin.gen
+        clock.seconds += HOUR
+        await lifetimes.care(stand.twin)
+
+        assert patience == [60.0]
+        assert stand.twin.fence_seconds is None
+        assert not stand.twin.clean(clock.monotonic())
+
+
+async def test_what_its_provider_paused_is_stopped_for_its_client(stand: Stand) -> None:
+    async with living(stand, autoStopInterval=0) as (lifetimes, wall, clock):
+        stand.twin.row = replace(stand.twin.row, ids={Origin.NEW: stand.new.id})
+        await stand.new.ask("sandbox.stop")
+        wall.is_due, wall.answer = True, refused(404, "", "not running")
+        await lifetimes.care(stand.twin)
+        asked = list(wall.asked)
+        clock.seconds += 2 * HOUR
+        await lifetimes.care(stand.twin)
+
+        assert stand.twin.stopped
+        assert (asked, wall.asked) == (["extend"], ["extend"]), "and it is left alone"
+        assert stand.rows.rows[stand.twin.id].control["state"] == "stopped"
+
+
+async def test_after_a_restart_what_was_stopped_stays_stopped_and_its_time_goes_on(stand: Stand) -> None:
+    async with living(stand, autoStopInterval=1, autoDeleteInterval=60) as (lifetimes, wall, clock):
+        clock.seconds += MINUTE
+        await lifetimes.care(stand.twin)
+        again = Registry(stand.rows, clock, 60)
+        await again.load()
+        twin = again.get(stand.twin.id)
+        assert twin is not None
+        clock.seconds += 59 * MINUTE
+        await lifetimes.care(twin)
+        early = list(wall.asked)
+        clock.seconds += MINUTE
+        await lifetimes.care(twin)
+
+        assert twin.stopped
+        assert (early, wall.asked) == ([], [f"delete {stand.twin.id}"])
