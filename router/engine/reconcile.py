@@ -32,8 +32,6 @@ class Reconciler:
         for twin in self.registry:
             stages = [Stage(pin) for tool in FILE_TOOLS if (pin := twin.row.stages.get(tool)) in list(Stage)]
             twin.active = twin.joined and any(STAGES[stage].wish is not twin.seat for stage in stages)
-            # What the evidence lane of the process before us left running on a passive follower is not known.
-            self.keeper.lanes.of(twin).tainted = not twin.active
 
     def flags_changed(self) -> None:
         """Call on the event loop. Flags that are merely unknown move nothing."""

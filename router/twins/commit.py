@@ -74,5 +74,6 @@ async def _give(registry: Registry, twin: Twin, baseline: Mapping[str, int] | No
         log.exception("seat moved, and its row is not written", extra={"sandbox": twin.id})
     twin.tokens.clear()
     twin.baseline = None if baseline is None else Counter(baseline)
-    twin.ran_at = math.inf
+    if twin.mutations == mutations:
+        twin.ran_at = math.inf  # else a call that no fence held any more runs something there already
     log.info("seat moved", extra={"sandbox": twin.id, "seat": str(twin.seat), "epoch": twin.row.epoch})

@@ -17,7 +17,7 @@ from router import tasks
 from router.twins import probe
 from router.twins.lanes import Lanes
 from router.twins.registry import Registry
-from router.twins.settle import SettleFailed, Settler, shell
+from router.twins.settle import SettleFailed, Settler, carried_out, shell
 from router.twins.sides import Sides
 from router.twins.state import Twin
 from router.wire.headers import call_id
@@ -30,6 +30,7 @@ _RETRIES_SECONDS = (0.5, 1, 2, 5, 10, 30, 60)
 # Times quiet_seconds after which a settle waits for quiet no longer; longer while replays keep the follower alike,
 # because a settle between calls costs the comparison of every call that it overlaps.
 _LONGEST_QUIETS = {False: 3, True: 10}
+_LONGEST_LOOK_SECONDS = 300.0  # between two looks at whether what runs in a sandbox still does
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +44,7 @@ class Keeper:
     quiet_seconds: float
     stopping: bool = False
     settling: set[str] = field(default_factory=set)
+    looking: set[str] = field(default_factory=set)
     filling: set[tuple[str, str]] = field(default_factory=set)  # (twin, path)
     failures: dict[str, int] = field(default_factory=dict)  # twin -> settles that failed in a row
     undeleted: dict[str, int] = field(default_factory=dict)  # twin -> attempts to delete it that failed
@@ -103,8 +105,35 @@ class Keeper:
             return
         if again:
             self.settle_soon(twin)
+        elif twin.hot:
+            self._look_soon(twin)
         elif twin.dirty_paths and (late := max(twin.late.values(), default=0.0)) > self.sides.clock.monotonic():
             tasks.spawn(self._settle_after(twin, late), name=f"settle {twin.id} again")
+
+    def _look_soon(self, twin: Twin) -> None:
+        """Something runs: look again by and by whether it still does. At most one look is scheduled."""
+        if twin.id not in self.looking:
+            self.looking.add(twin.id)
+            tasks.spawn(self._settle_when_over(twin), name=f"look what runs in {twin.id}")
+
+    async def _settle_when_over(self, twin: Twin) -> None:
+        """Settle once nothing runs any more. No call may come to say so; a server may run for days."""
+        call_id.set("")
+        clock = self.sides.clock
+        began = clock.monotonic()
+        try:
+            while True:
+                quiet = clock.monotonic() - max(twin.last_activity, began)
+                await asyncio.sleep(min(max(quiet, self.quiet_seconds), _LONGEST_LOOK_SECONDS))
+                if not self._alive(twin) or not twin.hot or twin.stopped:
+                    return  # a start settles
+                async with self.parallel:
+                    await self._probe(twin)
+                if not twin.hot:
+                    self.settle_soon(twin)
+                    return
+        finally:
+            self.looking.discard(twin.id)
 
     async def _settle_after(self, twin: Twin, until: float) -> None:
         """A lost write may land until then on what was just made equal: once more when it cannot."""
@@ -124,6 +153,8 @@ class Keeper:
                 await self._probe(twin)
                 if self.lanes.changes_wait(twin):
                     return False  # answered meanwhile: what they changed is yet to be repeated
+                if not twin.hot:
+                    await self._end_shadows(twin)
                 gen = twin.gen
                 settled = await self.settler.everything(twin)
                 if not settled.clean:
@@ -160,7 +191,10 @@ class Keeper:
         twin.suspended_until = max(twin.suspended_until, self.sides.clock.monotonic() + delay)
         log.warning("settle failed", extra={"sandbox": twin.id, "reason": str(error), "retry_seconds": delay})
         if error.parked is not None:
-            # Its provider paused it while it idled: woken for need.
+            # Its provider paused it while it idled: woken for need, and it may wake with an older disk (P14).
+            twin.gen += 1
+            twin.clean_gen = -1
+            twin.tokens.clear()
             wake = self.sides.perform(
                 twin, twin.seat.other, Operation(name="sandbox.start"), Purpose.KEEPER, seconds=60
             )
@@ -200,6 +234,16 @@ class Keeper:
             twin.hot = False
             twin.gen += 1  # ◆ what ran until now may have written after the last look
 
+    async def _end_shadows(self, twin: Twin) -> None:
+        """Nothing runs on the seat, so nothing of ours may on the follower: it would go on changing files there.
+
+        Raises SettleFailed.
+        """
+        lane = self.lanes.of(twin)
+        if lane.ran:
+            carried_out(await self._quietly(twin, shell(probe.END_SHADOWS)))
+            lane.ran = False
+
     async def before_active(self, twin: Twin) -> None:
         """A passive follower is about to answer: end the processes the lane left there (I2), then settle."""
         lane = self.lanes.of(twin)
@@ -213,8 +257,8 @@ class Keeper:
                 kind, _, name = handle.partition(":")
                 await self._quietly(twin, Operation(name=f"{kind}.delete", arguments={kind: name}))
             lane.handles.clear()
-            await self._quietly(twin, shell(probe.END_SHADOWS))
-            lane.tainted = False
+            if (await self._quietly(twin, shell(probe.END_SHADOWS))).ok:
+                lane.tainted = lane.ran = False
         self.settle_soon(twin)
 
     async def _handles_there(self, twin: Twin) -> set[str]:

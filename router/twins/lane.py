@@ -40,12 +40,18 @@ class Lane:
     settling: bool = False
     unborn: bool = False  # the follower is being made
     handles: Handles = field(default_factory=Handles)
-    tainted: bool = False  # processes of ours may run on the follower
+    tainted: bool = True  # processes and handles of ours may be on the follower: until it is known better
+    ran: bool = True  # something may have been left running there since that was last ended
     processes_equal: bool = True  # everything that was left running on the seat was started on the follower too
 
     @property
     def held(self) -> bool:
         return self.settling or self.unborn
+
+    def newborn(self) -> None:
+        """Both sides are as they are born, and the other is being made."""
+        self.synced = self.unborn = True
+        self.tainted = self.ran = False
 
     def gap(self) -> Gap:
         """The gap at the lane's end; gaps beside each other are one, so that they are no more than evidence is."""

@@ -156,7 +156,7 @@ class Lanes:
     def newborn(self, twin: Twin) -> None:
         """Both sides start alike: calls wait in order until the follower is there."""
         lane = self.of(twin)
-        lane.synced = lane.unborn = True
+        lane.newborn()
 
     def born(self, twin: Twin) -> None:
         """The follower is there: what waits for it may start."""
@@ -377,7 +377,7 @@ class Lanes:
                 self.sides.breakers[there].failed()
                 return verdict_of((outcome,), Comparison(operation=operation.name, limited=str(error)))
         if evidence.operations[0].kind.effect is Effect.EXECUTE:
-            lane.tainted = True
+            lane.tainted = lane.ran = True
         lane.handles.learn(evidence.operations, evidence.answers, outcomes)
         comparison = await self._held_together(evidence, outcomes)
         if evidence.call.mutates and not same_class(evidence.answers, outcomes):

@@ -89,7 +89,7 @@ class Settler:
         outcome = await self._seat(twin, Operation(name="fs.info", arguments={"path": path}))
         if outcome.status == 404:
             return None
-        return token_of(_ok(outcome).value)
+        return token_of(carried_out(outcome).value)
 
     async def _copy(self, twin: Twin, path: str, token: Token | None) -> None:
         if token is None:
@@ -97,29 +97,29 @@ class Settler:
                 twin, Operation(name="fs.delete", arguments={"path": path, "recursive": True})
             )
             if outcome.status != 404:
-                _ok(outcome)
+                carried_out(outcome)
             return
         _, _, mode, is_dir = token
         if is_dir:
             made = Operation(name="fs.mkdir", arguments={"path": path, "mode": f"{mode:o}"})
-            _ok(await self._follower(twin, made))
+            carried_out(await self._follower(twin, made))
         else:
             await self._copy_bytes(twin, path)
         set_mode = Operation(name="fs.chmod", arguments={"path": path, "mode": f"{mode:o}", "owner": "", "group": ""})
-        _ok(await self._follower(twin, set_mode))
+        carried_out(await self._follower(twin, set_mode))
 
     async def _copy_bytes(self, twin: Twin, path: str, *, digest: str = "") -> bool:
         """False: it went away, or is not what the scan saw any more."""
         source = await self._seat(twin, Operation(name="fs.download", arguments={"path": path}))
         if source.status == 404 and twin.hot:
             return False
-        content = _ok(source).value
+        content = carried_out(source).value
         if not isinstance(content, Content):
             raise SettleFailed(f"download of a file gave {type(content).__name__}")
         try:
             passed = hashlib.sha256()
             body = _hashed(content, passed.update)
-            _ok(await self._follower(twin, Operation(name="fs.upload", arguments={"path": path}, body=body)))
+            carried_out(await self._follower(twin, Operation(name="fs.upload", arguments={"path": path}, body=body)))
         finally:
             await discard(source)
         return not digest or passed.hexdigest() == digest
@@ -177,7 +177,7 @@ class Settler:
         for text in texts:
             if twin.mutations != mutations:
                 return False
-            result = _ok(await self._follower(twin, shell(text))).value
+            result = carried_out(await self._follower(twin, shell(text))).value
             if not isinstance(result, ExecResult) or result.exit_code != 0:
                 raise SettleFailed(f"follower could not apply changes: {result!r:.300}")
         return True
@@ -186,7 +186,7 @@ class Settler:
         outcome = await self.sides.perform(
             twin, origin, shell(scan.command(self.roots)), Purpose.SETTLE, seconds=_SECONDS
         )
-        result = _ok(outcome).value
+        result = carried_out(outcome).value
         if not isinstance(result, ExecResult):
             raise SettleFailed("scan gave no output")
         try:
@@ -229,7 +229,7 @@ def token_of(info: FileInfo) -> Token:
     return (0 if info.is_dir else info.size, info.modified_ns, info.mode, info.is_dir)
 
 
-def _ok(outcome: Outcome) -> Outcome:
+def carried_out(outcome: Outcome) -> Outcome:
     if not outcome.ok:
         parked = outcome.origin if _NOT_RUNNING in outcome.message else None
         raise SettleFailed(f"{outcome.origin}: {outcome.status} {outcome.code}: {outcome.message}"[:300], parked=parked)

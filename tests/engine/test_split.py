@@ -1,4 +1,7 @@
-"""Split reads: the follower's answer is released only when the seat proves it; in any doubt the seat answers."""
+"""Split reads: the follower's answer is released only when the seat proves it; in any doubt the seat answers.
+
+Clauses C2 and C9 of docs/consistency.md.
+"""
 
 import asyncio
 import hashlib

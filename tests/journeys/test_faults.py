@@ -1,4 +1,7 @@
-"""A sick follower, sick flags, crashes, shutdowns: clients notice nothing, no sandbox moves, nothing is lost."""
+"""A sick follower, sick flags, crashes, shutdowns: clients notice nothing, no sandbox moves, nothing is lost.
+
+Clauses C8 and C9 of docs/consistency.md.
+"""
 
 import asyncio
 import contextlib

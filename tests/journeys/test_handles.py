@@ -1,4 +1,7 @@
-"""Sessions, terminals and interpreter contexts outlive the router: they live in the sandbox, and are found there."""
+"""Sessions, terminals and interpreter contexts outlive the router: they live in the sandbox, and are found there.
+
+Clause C6 of docs/consistency.md.
+"""
 
 import asyncio
 import json

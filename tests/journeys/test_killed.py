@@ -1,4 +1,7 @@
-"""The router is killed again and again under load: no write is lost, no read is stale, no command runs twice."""
+"""The router is killed again and again under load: no write is lost, no read is stale, no command runs twice.
+
+Clauses C1, C2 and C8 of docs/consistency.md.
+"""
 
 import asyncio
 import contextlib

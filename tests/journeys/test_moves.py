@@ -1,4 +1,7 @@
-"""A sandbox that lives goes to the other side, and back: at a start, and while nothing runs in it."""
+"""A sandbox that lives goes to the other side, and back: at a start, and while nothing runs in it.
+
+Clause C7 of docs/consistency.md.
+"""
 
 import asyncio
 import json

@@ -12,19 +12,13 @@ HOOK = Path(__file__).with_name("hook")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
-    """`old` stands once in the module's source, `new` comes in its place; a scenario must give another result.
-
-    `through` says who answers: `new`, so that calls are translated, or `old`, so that they are relayed.
-    """
+class Change:
+    """`old` stands once in the module's source, `new` comes in its place."""
 
     name: str
     module: str
     old: str
     new: str
-    scenarios: tuple[str, ...]
-    sdk: str = "daytona-0.115.0"
-    through: Literal["new", "old"] = "new"
 
     @property
     def file(self) -> Path:
@@ -42,3 +36,15 @@ class Mutant:
         told = {"module": self.module, "old": self.old, "new": self.new, "applied": str(applied)}
         path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
         return {"PYTHONPATH": path, "CROSSFADE_TEST_MUTANT": json.dumps(told)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant(Change):
+    """A change by which a scenario must give another result.
+
+    `through` says who answers: `new`, so that calls are translated, or `old`, so that they are relayed.
+    """
+
+    scenarios: tuple[str, ...]
+    sdk: str = "daytona-0.115.0"
+    through: Literal["new", "old"] = "new"

@@ -66,6 +66,26 @@ def test_two_overlapping_writes_leave_the_path_dirty() -> None:
     assert not made.known_equal(frozenset((PATHS[0],)), 0.0)
 
 
+def test_nothing_is_read_at_the_follower_under_an_open_write() -> None:
+    made = twin()
+    admit(made, write_of("/workspace/d/f"), 0.0)
+
+    for name, lists in (("/workspace/d/f", False), ("/workspace/d", False), ("/workspace/d", True)):
+        ask = Ask(wish=Origin.NEW, paths=frozenset((name,)), bounded=True, lists=lists)
+        assert admit(made, ask, 0.0).how is How.SEAT
+
+
+def test_a_write_takes_the_token_of_its_path_away() -> None:
+    made = twin(clean=False)
+    made.tokens = {PATHS[0]: (1, 1, 0o644, False), PATHS[1]: (1, 1, 0o644, False)}
+    go = admit(made, write_of(PATHS[0]), 0.0)
+    finish(made, go.call, equal=True)
+
+    assert made.tokens.keys() == {PATHS[1]}
+    assert admit(made, read_of(PATHS[0]), 0.0).how is How.SEAT
+    assert admit(made, read_of(PATHS[1]), 0.0).how is How.TOKEN
+
+
 def test_a_handle_is_answered_where_it_was_made() -> None:
     made = twin()
     made.handles["session:one"] = Origin.NEW

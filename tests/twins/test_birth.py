@@ -1,4 +1,7 @@
-"""Birth: the follower is made behind the client's back, at most once, and the seat moves only while nothing ran."""
+"""Birth: the follower is made behind the client's back, at most once, and the seat moves only while nothing ran.
+
+Clauses C7 and C12 of docs/consistency.md.
+"""
 
 import asyncio
 from dataclasses import replace

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 import pytest
 
 from crossfade.errors import Unreachable
-from crossfade.operation import Operation
 from crossfade.outcome import Outcome, refused, unknown
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
@@ -17,7 +16,7 @@ from router.twins.keeper import Keeper
 from router.twins.sides import Sides
 from tests.twins.stand import ROOT, Held, HeldClock, Stand, answering, wait_until
 from tests.twins.talking import Talk, talking
-from tests.twins.test_settle import EXECUTE, how, write
+from tests.twins.test_settle import how, write
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 F = f"{ROOT}/f"
@@ -52,63 +51,6 @@ async def test_a_change_is_settled_when_it_is_quiet_and_the_twin_is_clean_on_dis
         assert await stand.same_trees()
         assert how(stand, F) is How.CLEAN
         assert talk.lanes.of(stand.twin).synced
-
-
-async def test_hot_falls_when_nothing_runs_that_was_not_there_at_birth(stand: Stand) -> None:
-    async with keeping(stand) as (keeper, talk):
-        await look(stand)
-        await talk.say("process.exec", offer=False, command=f"echo 1 > {F}")
-        keeper.settle_soon(stand.twin)
-        await wait_until(lambda: not stand.rows.rows[stand.twin.id].dirty, "clean on disk")
-
-        assert (stand.twin.hot, await stand.new.get(F)) == (False, b"1\n")
-
-
-async def test_a_process_left_running_keeps_the_twin_hot(stand: Stand) -> None:
-    async with keeping(stand) as (keeper, talk):
-        await look(stand)
-        await talk.say("process.exec", offer=False, command="(sleep 310 >/dev/null 2>&1 &)")
-        settled = await keeper.settle_now(stand.twin)
-
-        assert (settled, stand.twin.hot) == (True, True)
-        assert stand.rows.rows[stand.twin.id].dirty
-        await stand.old.sh("pkill -f 'sleep 310'")
-
-
-async def test_what_the_sandbox_was_born_with_is_learned_although_a_call_came_first(stand: Stand) -> None:
-    born = stand.clock.monotonic()
-    await wait_until(lambda: stand.clock.monotonic() > born + 0.3, "some age")
-    async with keeping(stand) as (keeper, talk):
-        await talk.say("process.exec", offer=False, command="true")
-        baseline = stand.twin.baseline
-        await keeper.settle_now(stand.twin)
-
-        assert baseline is None
-        assert not stand.twin.hot
-        assert stand.rows.rows[stand.twin.id].baseline == dict(stand.twin.baseline or {})
-
-
-async def test_no_baseline_is_learned_from_before_a_restart(stand: Stand) -> None:
-    stand.twin.ran_at = float("-inf")
-    async with keeping(stand) as (keeper, talk):
-        await talk.say("process.exec", offer=False, command="true")
-        await keeper.settle_now(stand.twin)
-
-        assert (stand.twin.baseline, stand.twin.hot) == (None, True)
-
-
-async def test_an_execute_while_the_probe_looks_keeps_the_twin_hot(stand: Stand) -> None:
-    async with keeping(stand) as (keeper, talk):
-        await look(stand)
-        await talk.say("process.exec", offer=False, command="true")
-        gate = stand.seat.after["process.exec"] = Held()
-        settling = asyncio.create_task(keeper.settle_now(stand.twin))
-        await gate.reached.wait()
-        finish(stand.twin, admit(stand.twin, EXECUTE, stand.clock.monotonic()).call, equal=False)
-        gate.go.set()
-        await settling
-
-        assert stand.twin.hot
 
 
 async def test_a_failed_settle_is_counted_and_tried_again(stand: Stand) -> None:
@@ -159,12 +101,17 @@ async def test_a_stopped_sandbox_is_no_failure(stand: Stand) -> None:
 
 
 async def test_a_follower_that_was_paused_is_woken(stand: Stand) -> None:
+    """C13: and trusted in nothing until it is settled, for it may wake with an older disk."""
     await stand.new.ask("sandbox.stop")
+    stand.twin.tokens["/workspace/other"] = (1, 1, 0o644, False)
     async with keeping(stand) as (keeper, talk):
         await talk.say("fs.upload", b"1", offer=False, path=F)
         keeper.settle_soon(stand.twin)
+        await wait_until(lambda: len(keeper.failures) == 1, "found to be paused")
+        tokens = dict(stand.twin.tokens)
         await wait_until(lambda: not stand.rows.rows[stand.twin.id].dirty, "settled after all")
 
+        assert tokens == {}
         assert await stand.new.get(F) == b"1"
 
 
@@ -338,34 +285,6 @@ async def test_a_detached_follower_gets_nothing_and_returns_untrusted(stand: Sta
 
         assert (detached, attached, settling) == (How.SEAT, How.SEAT, set())
         assert await stand.same_trees()
-
-
-async def test_a_follower_that_is_to_answer_is_quiet_before(stand: Stand) -> None:
-    async with keeping(stand) as (keeper, talk):
-        talk.lanes.settled(stand.twin)
-        await talk.say("session.create", session="alike")
-        await talk.say("session.create", session="told less")
-        await talk.say("session.exec", session="alike", command="sleep 320", run_async=True)
-        await talk.say("session.exec", session="told less", command="sleep 321", run_async=True)
-        said = await talk.say("process.exec", command="(sleep 322 >/dev/null 2>&1 &)")
-        assert await said.verdict() == "compared"
-        talk.lanes.missed(stand.twin, (Operation(name="session.exec", arguments={"session": "told less"}),))
-        await keeper.before_active(stand.twin)
-        _, left = await stand.new.sh("pgrep -fa 'sleep 32[012]' | grep -v pgrep; true")
-
-        assert left == ""
-        assert (await stand.new.ask("session.list")).value == ()
-        assert stand.twin.turning_active
-        await stand.old.sh("pkill -f 'sleep 32[012]'")
-
-
-async def test_what_the_router_before_a_restart_left_on_a_follower_is_ended_too(stand: Stand) -> None:
-    await stand.new.session("of the lane before")
-    async with keeping(stand) as (keeper, talk):
-        talk.lanes.of(stand.twin).tainted = True
-        await keeper.before_active(stand.twin)
-
-        assert (await stand.new.ask("session.list")).value == ()
 
 
 async def test_a_stop_settles_what_it_can_and_leaves_the_rest_marked(stand: Stand) -> None:

@@ -1,4 +1,7 @@
-"""A seat on new that comes back older than it was left is known for it, and nothing is copied from it."""
+"""A seat on new that comes back older than it was left is known for it, and nothing is copied from it.
+
+Clause C13 of docs/consistency.md.
+"""
 
 from dataclasses import replace
 

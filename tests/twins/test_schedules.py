@@ -1,4 +1,7 @@
-"""Schedules of twins.md §5 on two real sandboxes: whatever comes between, nothing stale is claimed equal."""
+"""Schedules of twins.md §5 on two real sandboxes: whatever comes between, nothing stale is claimed equal.
+
+Clauses C3, C4 and C5 of docs/consistency.md.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -134,6 +134,7 @@ async def test_settling_while_processes_run_is_a_warm_up_and_no_claim(stand: Sta
     assert settled.clean
     assert await stand.new.get(f"{ROOT}/f") == b"1"
     assert how(stand, f"{ROOT}/f") is How.SEAT
+    assert stand.twin.clean_gen != stand.twin.gen
 
 
 async def test_a_file_that_goes_away_while_processes_run_is_no_failure(stand: Stand) -> None:
