@@ -21,6 +21,7 @@ from router.engine.classify import classify
 from router.engine.forward import Answer, Forward, body_size, has_body
 from router.engine.keys import KeyRefused
 from router.engine.lifecycle import ANSWER_LIMIT, Lifecycle
+from router.engine.listing import listed
 from router.engine.sockets import Sockets
 from router.engine.twincall import TwinCalls
 from router.front.daytona.missing import capability
@@ -214,22 +215,25 @@ class Engine:
             call.operations = await translate.operations(call, body)
         classify(call)
         if call.route is not None and rewrites(call.route):
+            if call.operation == "sandbox.list":
+                await self._send(call, send, await call.client.unless_gone(self._listed(call)))
+                return
             answer = await call.client.unless_gone(self.forward.fetch(call, body, ANSWER_LIMIT))
             self._learn(call, answer)
-            answer = self._rewritten(call, answer)
-            if call.operation == "sandbox.list":
-                answer = await self._with_only_new(call, answer)
-            await self._send(call, send, answer)
+            await self._send(call, send, self._rewritten(call, answer))
             return
         relayed = await call.client.unless_gone(self._relay(call, body, send))
         call.answered(relayed.status, relayed.bytes_out, first_byte=relayed.started)
 
-    async def _with_only_new(self, call: Call, answer: Answer) -> Answer:
-        asked = await translate.operations(call, b"")
-        arguments = asked[0].arguments if asked else {}
-        first_page = not arguments.get("cursor") and int(arguments.get("page") or 1) == 1
-        labels = arguments.get("labels") or {}
-        return self.lifecycle.only_new.listed(call, answer, labels, first_page=first_page)
+    async def _listed(self, call: Call) -> Answer:
+        assert call.route is not None
+
+        async def fetch(query: bytes) -> Answer:
+            return self._rewritten(call, await self.forward.fetch(call, None, ANSWER_LIMIT, query=query))
+
+        cursors = translate.asking(call, self.public_url).dialect.cursor_lists
+        shape = "pages" if call.route.kind == "list_paginated" else "cursor" if cursors else "array"
+        return await listed(call.query, shape, self.lifecycle.only_new.mine(call), fetch)
 
     async def _relay(self, call: Call, body: bytes | AsyncIterator[bytes] | None, send: "_Started") -> Relayed:
         response = await self.forward.send(call, body)

@@ -41,11 +41,15 @@ class Forward:
         *,
         purpose: Purpose = Purpose.ANSWER,
         plain: bool = False,
+        query: bytes | None = None,
     ) -> UpstreamResponse:
-        """The call on old. `plain`: ask for an unencoded answer, because we must read it. Raises UpstreamFailed."""
+        """The call on old. `plain`: ask for an unencoded answer, because we must read it. Raises UpstreamFailed.
+
+        `query`: instead of the client's own.
+        """
         base, target = await self.old.find(call.path, call.route.sandbox if call.route else "")
-        if call.query:
-            target += "?" + call.query.decode("latin-1")
+        if asked := call.query if query is None else query:
+            target += "?" + asked.decode("latin-1")
         chunked = b"transfer-encoding" in call.fields
         named = self.repairs.part_names and call.route is not None and call.route.kind == "bulk_download"
         drop = (b"accept-encoding",) if plain or named else ()
@@ -86,9 +90,10 @@ class Forward:
         limit: int,
         *,
         purpose: Purpose = Purpose.ANSWER,
+        query: bytes | None = None,
     ) -> Answer:
         """The call on old, its answer held whole. Raises UpstreamFailed, also past `limit` bytes."""
-        response = await self.send(call, body, purpose=purpose, plain=True)
+        response = await self.send(call, body, purpose=purpose, plain=True, query=query)
         return Answer(status=response.status, headers=response.headers, body=await response.read(limit))
 
 

@@ -140,29 +140,17 @@ class OnlyNew:
             return Answer(status=201, headers=[], body=b"")
         return _json({"url": objects.toolbox_url(asking(call, self.public_url).public_url)})
 
-    def listed(self, call: Call, answer: Answer, labels: Mapping[str, str], *, first_page: bool) -> Answer:
-        """Old's list with the caller's own sandboxes of this kind on its first page, whatever shape the SDK wants."""
-        found = self._mine(call, labels) if first_page and answer.status == 200 else []
-        if not found:
-            return answer
-        value = json.loads(answer.body)
-        if isinstance(value, list):
-            return replace(answer, body=json.dumps([*value, *found], ensure_ascii=False).encode())
-        items = [*value.get("items", ()), *found]
-        merged = {**value, "items": items}
-        if "total" in merged:
-            merged["total"] = int(merged["total"]) + len(found)
-        return replace(answer, body=json.dumps(merged, ensure_ascii=False).encode())
-
-    def _mine(self, call: Call, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    def mine(self, call: Call) -> list[dict[str, Any]]:
+        """The caller's own sandboxes of this kind, as a list shows them."""
         owner = digest(call.fields.get(b"authorization", b""))
-        found = []
-        for twin in self.registry:
-            control = twin.row.control
-            mine = twin.row.owner == owner and Origin.OLD not in twin.row.ids and Origin.NEW in twin.row.ids
-            if mine and labels.items() <= dict(control.get("labels") or {}).items():
-                found.append(self._object(call, twin, str(control.get("state") or "started")))
-        return found
+        return [
+            self._object(call, twin, str(twin.row.control.get("state") or "started"))
+            for twin in self.registry
+            if twin.row.owner == owner
+            and Origin.OLD not in twin.row.ids
+            and Origin.NEW in twin.row.ids
+            and twin.row.follower is not FollowerState.DELETING
+        ]
 
     async def _described(self, call: Call, twin: Twin, operation: Operation) -> Answer:
         outcome = await self._on_new(twin, Operation(name="sandbox.get"))
@@ -176,7 +164,8 @@ class OnlyNew:
     def _object(self, call: Call, twin: Twin, state: str) -> dict[str, Any]:
         who = asking(call, self.public_url)
         changing = {"state": who.dialect.state(state), "toolboxProxyUrl": objects.toolbox_url(who.public_url)}
-        return {**twin.row.control, **changing}
+        wished = {"desiredState": state} if state in objects.DESIRED else {}
+        return {**twin.row.control, **changing, **wished}
 
     async def delete_idle(self, twin: Twin) -> None:
         """Nobody asked, but its owner's time is over: as a delete of theirs, until it is gone."""

@@ -17,7 +17,7 @@ from crossfade.results import (
 from router.front.daytona import artifacts, marks
 from router.front.daytona.dialect import Dialect
 
-_DESIRED = frozenset({"started", "stopped", "archived", "destroyed"})
+DESIRED = frozenset({"started", "stopped", "archived", "destroyed"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KIND_DIRECTORY, _TYPE_BITS = "d", "-"
 API_VERSION = "0.205.1"  # the description of the API that these objects follow
@@ -57,7 +57,7 @@ def sandbox(info: SandboxInfo, dialect: Dialect, public_url: str) -> dict[str, A
         "updatedAt": info.updated_at or info.created_at,
         "toolboxProxyUrl": toolbox_url(public_url),
     }
-    if state in _DESIRED:
+    if state in DESIRED:
         described["desiredState"] = state
     if info.error_reason:
         described["errorReason"] = info.error_reason

@@ -1,6 +1,7 @@
 """Translating: a Daytona request carried out by any backend, and answered as Daytona would."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done, refused, unknown, unsupported
@@ -83,7 +84,7 @@ class _Call:
         operation = operations[0]
         if operation.kind.stream:
             return await self._follow(operation)
-        self.outcome = await self._backend.perform(operation)
+        self.outcome = await self._backend.perform(_of_all(operation))
         return render(operation, self.outcome, asking)
 
     def _front_only(self) -> Response:
@@ -147,6 +148,13 @@ class _Call:
                 await channel.close()
 
         return Response(200, [(b"content-type", b"text/plain; charset=utf-8")], shown())
+
+
+def _of_all(operation: Operation) -> Operation:
+    """A list without its size: pages are cut from all of them, or the second would be looked for in the first."""
+    if operation.name != "sandbox.list":
+        return operation
+    return replace(operation, arguments={**operation.arguments, "limit": None})
 
 
 class _Counted:

@@ -43,6 +43,25 @@ async def sandboxes_listed_by_label(world):
 
 
 @scenario
+async def sandboxes_listed_page_by_page(world):
+    labels = {"suite": f"pages-{world.sandbox.id}"}
+    made = [await world.create(labels["suite"]) for _ in range(3)]
+    try:
+        if OLD:
+            found = await world.client.list(labels)
+        elif VERSION < (0, 180):
+            pages = [await world.client.list(labels, page=page, limit=2) for page in (1, 2)]
+            assert [(page.total, page.total_pages, len(page.items)) for page in pages] == [(3, 2, 2), (3, 2, 1)]
+            found = [each for page in pages for each in page.items]
+        else:
+            found = [each async for each in world.client.list(sdk.ListSandboxesQuery(labels=labels, limit=2))]
+        return sorted(each.id for each in found) == sorted(each.id for each in made)
+    finally:
+        for each in made:
+            await world.client.delete(each)
+
+
+@scenario
 async def sandbox_stopped_and_started(world):
     made = await world.create("stop")
     await made.fs.upload_file(b"kept", "/workspace/kept.txt")

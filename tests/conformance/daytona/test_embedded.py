@@ -62,6 +62,7 @@ RESULTS: dict[str, Any] = {
     },
     "sandbox_got_by_id": {"same": True, "state": "started"},
     "sandboxes_listed_by_label": [True],
+    "sandboxes_listed_page_by_page": True,
     "sandbox_stopped_and_started": {"stopped": "stopped", "started": "started", "kept": "kept"},
     "sandbox_deleted": {"gone": True},
     "preview_link": {"url": True, "token": True},

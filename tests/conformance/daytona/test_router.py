@@ -57,15 +57,19 @@ def refused(results: Results) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.sdk
-async def test_scenarios_with_every_tool_complete_need_no_old_side(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "sdk", [pytest.param(sdk, marks=() if (sdk, "async") in FIRST else pytest.mark.full) for sdk in SDKS]
+)
+async def test_scenarios_with_every_tool_complete_need_no_old_side(sdk: str, tmp_path: Path) -> None:
     async with stack(tmp_path) as system:
-        sdk = "daytona-0.115.0"
         direct = await asyncio.to_thread(run_scenarios, sdk, f"{system.old.url}/api", KEY)
         await system.set_flags(dict.fromkeys(ALL_TOOLS, "complete"))
 
         new = await asyncio.to_thread(run_scenarios, sdk, f"{system.router.url}/api", KEY)
 
-        assert differences(direct, new).keys() - BY_SIDE == set()
+        # Without an old side a stranger is refused by the router: the oldest SDK shows the words of that.
+        strangers = {"wrong_key"} if sdk == "daytona-0.21.0" else set()
+        assert differences(direct, new).keys() - BY_SIDE == strangers
         created = {
             each.target for each in system.old_tap.seen if each.method == "POST" and each.target == "/api/sandbox"
         }

@@ -115,12 +115,16 @@ async def test_lists_have_the_shape_of_the_clients_version(version: str, shape: 
 
 
 async def test_pages_are_cut_and_counted() -> None:
-    async def three(_: Operation) -> Outcome:
+    asked: list[Any] = []
+
+    async def three(operation: Operation) -> Outcome:
+        asked.append(operation.arguments.get("limit"))
         return done(tuple(SandboxInfo(id=name, state="started") for name in "abc"))
 
     sent = request("GET", "/api/sandbox/paginated?page=2&limit=2", b"", "X-Daytona-SDK-Version: 0.115.0")
     _, _, body = await ask(ScriptedBackend({"sandbox.list": three}), sent)
 
+    assert asked == [None], "a backend that gave two of them would leave nothing for this page"
     assert [item["id"] for item in body["items"]] == ["c"]
     assert (body["total"], body["page"], body["totalPages"]) == (3, 2, 2)
 
