@@ -50,7 +50,7 @@ class NewOrigin:
     sandbox_url: str = ""
     key: str = field(default="", repr=False)
     ca_file: str = ""  # certificates trusted besides the system's roots: a private authority, as with BYOC
-    templates: Mapping[str, str] = field(default_factory=dict)  # snapshot -> template; "*" matches every snapshot
+    templates: Mapping[str, str] = field(default_factory=dict)  # snapshot or "image:…" -> template; "*": all others
     user: str = "root"
     home_dir: str = "/root"
     work_dir: str = "/workspace"

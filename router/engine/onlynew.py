@@ -34,9 +34,11 @@ _INTERVALS = {
     "auto_archive": "autoArchiveInterval",
     "auto_delete": "autoDeleteInterval",
 }
-
-
 _STATES = {"sandbox.start": "started", "sandbox.stop": "stopped", "sandbox.archive": "archived"}
+_KEPT = (
+    *("snapshot", "name", "user", "target", "public", "env", "labels"),
+    *("auto_stop_minutes", "auto_archive_minutes", "auto_delete_minutes"),
+)
 
 
 @dataclass(slots=True)
@@ -196,11 +198,7 @@ class OnlyNew:
 
 def _info(key: str, arguments: Mapping[str, Any], organization: str, call: Call) -> SandboxInfo:
     made = datetime.fromtimestamp(call.at, UTC).isoformat()
-    given = {
-        name: arguments[name]
-        for name in ("snapshot", "target", "public", "env", "labels", "auto_stop_minutes", "auto_archive_minutes")
-        if arguments.get(name) is not None
-    }
+    given = {name: arguments[name] for name in _KEPT if arguments.get(name) is not None}
     return SandboxInfo(id=key, state="started", organization=organization, created_at=made, updated_at=made, **given)
 
 

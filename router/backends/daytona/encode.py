@@ -57,7 +57,8 @@ def _create(arguments: Arguments, _sandbox: str) -> Wire:
         "disk": arguments.get("disk"),
     }
     if image := arguments.get("image"):
-        fields["buildInfo"] = {"dockerfileContent": image}
+        files = arguments.get("image_files")
+        fields["buildInfo"] = {"dockerfileContent": image, **({"contextHashes": files} if files else {})}
     return Wire(
         method="POST",
         path="/sandbox",

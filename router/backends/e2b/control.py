@@ -17,6 +17,7 @@ from crossfade.upstream import Headers, Purpose, Upstream, UpstreamFailed, Upstr
 from router.backends.e2b.envd import Handle
 from router.backends.e2b.pauses import pause
 from router.backends.e2b.refusals import NOT_RUNNING, Failed, edge_error, lost
+from router.backends.e2b.templates import template_for
 
 TTL_SECONDS = 3600  # wall clock; put off while the sandbox is used, paused at its end
 RESUMED = 201  # of connect: it was paused
@@ -150,10 +151,10 @@ class Control:
         arguments = operation.arguments
         if needs := [name for name in ("volumes", "gpu") if arguments.get(name)]:
             return unsupported(f"sandbox.create with {' and '.join(needs)}", "e2b")
-        snapshot = str(arguments.get("snapshot") or "")
-        template = self.templates.get(snapshot) or self.templates.get("*")
+        template, wanted = template_for(arguments, self.templates)
         if not template:
-            message = f"snapshot '{snapshot}' has no template; add it to origins.new.templates"
+            what = "" if arguments.get("image") else "snapshot "
+            message = f"{what}'{wanted}' has no template; add it to origins.new.templates"
             return refused(400, "BAD_REQUEST", message)
         # Labels are kept as they were at birth: metadata cannot be changed later.
         born_with = {**(arguments.get("labels") or {}), **(arguments.get("metadata") or {})}

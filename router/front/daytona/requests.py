@@ -72,10 +72,12 @@ def upload_path(query: bytes) -> str | None:
 
 def _create(_query: Query, body: bytes, _captures: Query) -> Arguments:
     fields = object_of(body, empty={})
-    build = fields.get("buildInfo")
+    build = found if isinstance(found := fields.get("buildInfo"), dict) else {}
+    files = build.get("contextHashes")
     named = {
         "snapshot": fields.get("snapshot"),
-        "image": build.get("dockerfileContent") if isinstance(build, dict) else None,
+        "image": build.get("dockerfileContent"),
+        "image_files": [str(each) for each in files] if isinstance(files, list) and files else None,
         "name": fields.get("name"),
         "public": fields.get("public"),
         "target": fields.get("target"),

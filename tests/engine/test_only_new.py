@@ -1,0 +1,80 @@
+"""Sandboxes made when every tool is complete: what is kept of a create, and what they are made from."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from crossfade.stage import Origin
+from tests.preview.rig import KEY, Rig, origins, router
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+TEMPLATES = {"image:python:3.12": "py", "small": "tiny"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    directory = tmp_path_factory.mktemp("only-new")
+    async with (
+        origins(directory) as programs,
+        router(
+            directory,
+            programs,
+            stage="complete",
+            new=lambda section: replace(section, templates=TEMPLATES, creates_per_second=0.0),
+        ) as it,
+    ):
+        yield it
+
+
+async def created(rig: Rig, **body: Any) -> httpx2.Response:
+    async with rig.client() as client:
+        return await client.post("/api/sandbox", json=body, headers={"X-Daytona-SDK-Version": "0.115.0"})
+
+
+async def template_of(rig: Rig, sandbox: str) -> str:
+    twin = rig.app.registry.get(sandbox)
+    assert twin is not None
+    async with httpx2.AsyncClient(base_url=rig.new.url, headers={"X-API-Key": KEY}, trust_env=False) as client:
+        return str((await client.get(f"/sandboxes/{twin.row.ids[Origin.NEW]}")).json()["templateID"])
+
+
+async def test_an_image_is_made_from_its_template(rig: Rig) -> None:
+    answer = await created(rig, buildInfo={"dockerfileContent": "FROM python:3.12\n"}, cpu=1)
+
+    assert answer.status_code == 200, answer.text
+    assert await template_of(rig, answer.json()["id"]) == "py"
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        ({"dockerfileContent": "FROM node\n"}, "'image:node'"),
+        ({"dockerfileContent": "FROM python:3.12\nRUN x\n", "contextHashes": ["a"]}, "'image:sha256:"),
+    ],
+)
+async def test_an_image_without_a_template_is_refused_by_name_and_nothing_is_left(
+    rig: Rig, build: dict[str, Any], name: str
+) -> None:
+    before = len(rig.app.registry)
+    answer = await created(rig, buildInfo=build)
+
+    assert answer.status_code == 400
+    assert name in answer.json()["message"]
+    assert "origins.new.templates" in answer.json()["message"]
+    assert len(rig.app.registry) == before
+
+
+async def test_what_a_create_asked_for_is_kept(rig: Rig) -> None:
+    asked = {"snapshot": "small", "name": "my-box", "user": "dev", "autoStopInterval": 7, "autoArchiveInterval": 8}
+    answer = await created(rig, **asked, autoDeleteInterval=9, labels={"a": "b"})
+    async with rig.client() as client:
+        found = (await client.get(f"/api/sandbox/{answer.json()['id']}")).json()
+
+    for told in (answer.json(), found):
+        assert {name: told[name] for name in asked} == asked
+        assert (told["autoDeleteInterval"], told["labels"]) == (9, {"a": "b"})
+    assert await template_of(rig, answer.json()["id"]) == "tiny"
