@@ -23,5 +23,7 @@ def backends_of(settings: Settings, upstream: Upstream) -> dict[Origin, DaytonaB
             user=new.user,
             home_dir=new.home_dir,
             work_dir=new.work_dir,
+            # Behind links of ours nobody needs the provider's own; without them clients get those.
+            private_ports=bool(settings.preview.domain or settings.preview.path),
         ),
     }

@@ -1,5 +1,6 @@
 """The way to a sandbox's port: the right is checked, the seat's address found, and found anew when it has changed."""
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -138,7 +139,11 @@ class Doors:
         # A body passes once: rather ask first where it is to go.
         target = await self._target(entered, side, asked_after=float("-inf") if again else recently)
         if not again:
-            return await go(target)
+            once = await go(target)
+            if side is Origin.NEW and isinstance(once, Fetched) and once.response.status in _STALE:
+                with contextlib.suppress(Turned):  # for the next one: its body cannot be sent again
+                    await self._target(entered, side, refused=True)
+            return once
         got: T | None = None
         failed: UpstreamFailed | UpstreamRefused | None = None
         try:
@@ -149,7 +154,7 @@ class Doors:
             failed = error
         except UpstreamFailed as error:
             failed, recently = error, began
-        fresh = await self._target(entered, side, asked_after=recently)
+        fresh = await self._target(entered, side, asked_after=recently, refused=True)
         if fresh != target:
             if isinstance(got, Fetched):
                 await got.response.close()
@@ -159,14 +164,18 @@ class Doors:
         assert got is not None
         return got
 
-    async def _target(self, entered: Entered, side: Origin, *, asked_after: float = float("-inf")) -> Target:
+    async def _target(
+        self, entered: Entered, side: Origin, *, asked_after: float = float("-inf"), refused: bool = False
+    ) -> Target:
         asking = entered.asking
         port = asking.address.port
         provider = self.origins.backends[side].name
         if provider == "e2b" and port == _ENVD_PORT:
             raise Turned(refusal(404, "no preview has this port", method=asking.method, path=asking.address.path))
         purpose = Purpose.KEEPER if asking.keeps_asleep else Purpose.ANSWER
-        outcome = await self.origins.link(entered.sandbox, side, port, purpose, asked_after=asked_after)
+        outcome = await self.origins.link(
+            entered.sandbox, side, port, purpose, asked_after=asked_after, refused=refused
+        )
         if not isinstance(outcome.value, PreviewLink):
             raise Turned(_unreachable(outcome, asking))
         target = headers.target_of(side, provider, outcome.value, keep_asleep=asking.keeps_asleep)

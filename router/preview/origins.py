@@ -114,11 +114,16 @@ class Origins:
         purpose: Purpose = Purpose.VALIDATE,
         *,
         asked_after: float = float("-inf"),
+        refused: bool = False,
     ) -> Outcome:
-        """Where that side serves a port: a PreviewLink, or why not. Old's answer is kept for a while."""
+        """Where that side serves a port: a PreviewLink, or why not. Old's answer is kept for a while.
+
+        `refused`: what the last link brought was no answer of the sandbox.
+        """
         twin = sandbox.twin
         there = sandbox.on_old if twin is None or side is Origin.OLD else twin.row.ids.get(side, "")
-        operation = Operation(name="sandbox.preview", sandbox=there, arguments={"port": port})
+        arguments = {"port": port, **({"anew": True} if refused and side is Origin.NEW else {})}
+        operation = Operation(name="sandbox.preview", sandbox=there, arguments=arguments)
         if side is Origin.NEW:
             # Known without a request; asked each time, so that what is looked at counts as being in use.
             return await self.backends[side].perform(operation, purpose)

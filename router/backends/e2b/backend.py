@@ -23,6 +23,7 @@ from router.backends.e2b.contexts import Contexts
 from router.backends.e2b.control import RESUMED, Control
 from router.backends.e2b.envd import Envd, Handle, operation_name
 from router.backends.e2b.files import Files
+from router.backends.e2b.private import Private
 from router.backends.e2b.ptys import Ptys
 from router.backends.e2b.refusals import Failed, lost, refusal
 from router.backends.e2b.searching import SEARCHES, Searching
@@ -55,8 +56,17 @@ class E2BBackend:
         user: str = "root",
         home_dir: str = "/root",
         work_dir: str = "/workspace",
+        private_ports: bool = False,
     ) -> None:
-        self._control = Control(upstream=upstream, origin=origin, api_url=api_url, key=key, templates=templates)
+        self._control = Control(
+            upstream=upstream,
+            origin=origin,
+            api_url=api_url,
+            key=key,
+            templates=templates,
+            private_ports=private_ports,
+        )
+        self._private = Private(self._control, private_ports)
         self._envd = Envd(
             upstream=upstream,
             origin=origin,
@@ -185,6 +195,8 @@ class E2BBackend:
             return done(self._home_dir)
         if name.startswith("sandbox.") and name != "sandbox.preview":
             outcome = await self._control.perform(operation, purpose)
+            if name == "sandbox.delete":
+                self._private.forget(operation.sandbox)
             if name == "sandbox.start" and outcome.ok and outcome.status == RESUMED:
                 handle = await self._control.handle(operation.sandbox, purpose)
                 await self._sessions.clear(handle, purpose)
@@ -194,6 +206,7 @@ class E2BBackend:
         handle = await self._control.handle(operation.sandbox, purpose)
         if name == "sandbox.preview":
             self._used(operation.sandbox, purpose)  # somebody is about to look at a port
+            handle = await self._private.opened(handle, purpose, anew=bool(operation.arguments.get("anew")))
             return self._preview(handle, operation.arguments.get("port"))
         area = name.partition(".")[0]
         match area:

@@ -50,6 +50,7 @@ class Control:
     api_url: str
     key: str
     templates: Mapping[str, str]
+    private_ports: bool = False  # of sandboxes that are made from now on
     handles: dict[str, Handle] = field(default_factory=dict)
     ends: dict[str, float] = field(default_factory=dict)  # Unix seconds, when each sandbox would be paused
     since: dict[str, float] = field(default_factory=dict)  # Unix seconds, when each sandbox's run began
@@ -137,6 +138,19 @@ class Control:
         answer = await self._send("PUT", f"/sandboxes/{_id(sandbox)}/network", body, purpose, patient=True)
         return done() if answer.status == 204 else _refusal(answer, sandbox)
 
+    async def connected(self, sandbox: str, purpose: Purpose) -> Handle:
+        """How to reach it, with the token of its private ports where it has one and runs. Raises Failed."""
+        answer = await self._send("GET", f"/sandboxes/{_id(sandbox)}", None, purpose)
+        if answer.status != 200:
+            raise Failed(_refusal(answer, sandbox))
+        handle = self._learn(sandbox, answer.value)
+        network = answer.value.get("network")
+        public = isinstance(network, dict) and network.get("allowPublicTraffic") is not False
+        if public or str(answer.value.get("state") or "running") != "running":
+            return handle
+        started = await self._start(sandbox, purpose)
+        return self.handles[sandbox] if started.ok else handle
+
     async def _look(self, sandbox: str, purpose: Purpose) -> tuple[str, Handle]:
         answer = await self._send("GET", f"/sandboxes/{_id(sandbox)}", None, purpose)
         if answer.status != 200:
@@ -168,6 +182,8 @@ class Control:
             # Servers inside are asked as Daytona's proxy asks them: dev servers refuse host names they do not know.
             "network": {"maskRequestHost": "localhost:${PORT}"},
         }
+        if self.private_ports:
+            body["network"]["allowPublicTraffic"] = False
         if arguments.get("internet") is False:
             body["allow_internet_access"] = False
         nonce = metadata.get(NONCE, "")
