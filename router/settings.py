@@ -14,6 +14,7 @@ from crossfade.decision import MirrorExecute
 from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS
 from router.settings_text import certificates_problem, line_of, url_problem
+from router.settings_watch import RampSettings
 
 DEFAULT_FILE = "crossfade.toml"
 
@@ -172,6 +173,7 @@ class Settings:
     store: Store = field(default_factory=Store)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
+    ramp: RampSettings = field(default_factory=RampSettings)
     file: str = ""
 
     def tool(self, name: str) -> ToolSettings:
@@ -192,6 +194,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "store": ("store", Store),
         "telemetry": ("telemetry", TelemetrySettings),
         "dashboard": ("dashboard", DashboardSettings),
+        "ramp": ("ramp", RampSettings),
     }
 )
 _CHOICES = {

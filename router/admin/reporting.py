@@ -5,7 +5,8 @@ from importlib.metadata import version
 
 from comparators.standing import Standing
 from crossfade.comparison import Severity
-from policies.promotion import NextStep, ToolNumbers, budget_after, next_steps, share_on_new
+from crossfade.evidence import Evidence
+from policies.promotion import NextStep, ToolNumbers, budget_after, evidence_of, next_steps, share_on_new
 from reports.interval import ALPHA, interval, trials_needed
 from reports.model import (
     FlagChange,
@@ -61,6 +62,14 @@ def report_data(database: Database, *, since: float, now: float) -> ReportData:
         lost_records=found.losses,
         flag_changes=tuple(_change(each) for each in reversed(rows.history(since=since, limit=50))),
     )
+
+
+def evidence(database: Database, *, since: float, now: float) -> Mapping[str, Evidence]:
+    """What the verdict on each tool rests on, from calls since then: what a ramp goes by is what a report shows."""
+    found = window(database, since, now=now)
+    flags = tool_flags(SqlFlagRows(database).read()[1])
+    lost = sum(found.losses.values())
+    return {each.tool: evidence_of(_numbers(each, flags.get(each.tool), lost=lost)) for each in found.tools}
 
 
 def _begin(found: Window, since: float, now: float) -> float:

@@ -14,11 +14,13 @@ from router.admin.flags import FlagsApi
 from router.admin.moves import MovesApi
 from router.admin.openapi import described
 from router.admin.origins import OriginsApi
+from router.admin.ramps import RampsApi
 from router.admin.reports import ReportsApi
 from router.admin.shown import SettingsApi, origins_of
 from router.admin.status import Seen, StatusApi
 from router.admin.tools import ToolsApi
 from router.admin.twins import TwinsApi
+from router.ramp.pilot import Pilot
 from router.settings import Settings
 from router.store.audit import SqlAudit
 from router.store.database import Database
@@ -42,13 +44,13 @@ class Running(Seen, Protocol):
     def why_not_ready(self) -> Callable[[], list[str]]: ...
 
 
-def v1(app: Running) -> list[Route]:
+def v1(app: Running, pilot: Pilot) -> list[Route]:
     """Its routes."""
-    found = endpoints(app)
+    found = endpoints(app, pilot)
     return [*described(found), *routes(found, app.settings.listen.admin_token)]
 
 
-def endpoints(app: Running) -> list[Endpoint]:
+def endpoints(app: Running, pilot: Pilot) -> list[Endpoint]:
     """Everything that is served below /v1."""
     rows, audit, decider = SqlFlagRows(app.database), SqlAudit(app.database), app.engine.twincalls.decider
     desk = desk_of(app.settings.flags, app.flags, rows, audit)
@@ -56,6 +58,7 @@ def endpoints(app: Running) -> list[Endpoint]:
         *StatusApi(app, app.why_not_ready).endpoints(),
         *ToolsApi(app.database, desk, app.registry, decider).endpoints(),
         *FlagsApi(desk, app.registry, decider, app.settings.flags).endpoints(),
+        *RampsApi(pilot).endpoints(),
         *TwinsApi(app.keeper, decider, audit).endpoints(),
         *MovesApi(app.moves, app.evacuation, audit).endpoints(),
         *CallsApi(app.database).endpoints(),

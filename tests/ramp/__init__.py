@@ -1,0 +1,1 @@
+"""Ramps that run: on a real store, with evidence given at the port."""
