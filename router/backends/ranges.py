@@ -3,18 +3,21 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from crossfade.outcome import Outcome
+from crossfade.outcome import Outcome, done, refused
 from crossfade.results import Content
 from crossfade.upstream import Headers, UpstreamFailed, UpstreamResponse
+from router.wire import conditions
 from router.wire.ranges import is_single, unsatisfiable
 
 
 def asked(arguments: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     """Header lines that ask for what fs.download's arguments say; several ranges are not asked for but the whole."""
+    given = arguments.get("conditions") or {}
+    lines = [(name.title().encode(), str(value).encode("latin-1", "replace")) for name, value in given.items()]
     wanted, condition = str(arguments.get("range") or ""), str(arguments.get("if_range") or "")
     if not wanted or not is_single(wanted):
-        return []
-    lines = [(b"Range", wanted.encode("latin-1", "replace"))]
+        return lines
+    lines.append((b"Range", wanted.encode("latin-1", "replace")))
     return [*lines, (b"If-Range", condition.encode("latin-1", "replace"))] if condition else lines
 
 
@@ -30,8 +33,16 @@ def content_of(response: UpstreamResponse) -> Content:
     )
 
 
-def refused_by(headers: Headers) -> Outcome:
-    """A 416."""
+def withheld(status: int, headers: Headers) -> Outcome | None:
+    """An answer without the file, as was asked for: 304, 412 or 416; None: it is another one."""
+    if status == conditions.NOT_MODIFIED:
+        return done(status=status)
+    if status == conditions.FAILED:
+        return refused(status, "PRECONDITION_FAILED", "precondition failed")
+    return _unsatisfiable(headers) if status == 416 else None
+
+
+def _unsatisfiable(headers: Headers) -> Outcome:
     told = next((value for name, value in headers if name.lower() == b"content-range"), b"")
     return unsatisfiable(told.decode("latin-1"))
 

@@ -18,6 +18,7 @@ from router.front.daytona.routes import Route
 from router.twins.admit import Ask, Go, How, admit, finish, side_of
 from router.twins.state import Twin
 from router.wire.asgi import Client
+from router.wire.conditions import NAMES as CONDITIONS
 from router.wire.inbound.protocol import RelayProtocol
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Look:
 # Clients ask the same again and again (polls, listings, the same file), each of their sandboxes. Bounded.
 _MOST_LOOKED = 4096
 _LONGEST_LOOKED = 1024
+_ABOUT_A_FILE = frozenset(name.encode() for name in ("range", *CONDITIONS))
 
 
 class _Counted:
@@ -134,7 +136,7 @@ class Seated(Relayed):
         method, _, head = self.asked
         if len(self.body) + len(self.query) > _LONGEST_LOOKED or self.route.operation == "fs.upload":
             return None
-        if self.route.kind == "download" and b"range" in head.fields:
+        if self.route.kind == "download" and not head.fields.keys().isdisjoint(_ABOUT_A_FILE):
             return None
         tool, baggage = head.fields.get(b"x-crossfade-tool"), head.fields.get(b"baggage")
         captures = tuple(self.route.captures.values())

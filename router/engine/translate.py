@@ -226,7 +226,7 @@ class Translation:
             call.answering = "router"
             headers.append(ROUTER)
         if isinstance(response.body, bytes):
-            if response.status != 204:
+            if response.status not in (204, 304):
                 headers.append((b"content-length", b"%d" % len(response.body)))
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await send({"type": "http.response.body", "body": response.body})

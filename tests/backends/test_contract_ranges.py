@@ -1,4 +1,7 @@
-"""What every backend does when a part of a file is asked for."""
+"""What every backend does when a part of a file is asked for, or the file only if it has changed."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
@@ -71,3 +74,50 @@ async def test_a_part_is_given_only_if_the_file_is_the_one_that_is_meant(box: As
 async def test_what_cannot_be_downloaded_cannot_be_in_part(box: Asking) -> None:
     assert refusal(await box.ask("fs.download", path="/workspace/absent", range="bytes=0-1"))[0] == 404
     assert refusal(await box.ask("fs.download", path="/workspace", range="bytes=0-1"))[0] == 400
+
+
+def moved(text: str, seconds: int) -> str:
+    return format_datetime(parsedate_to_datetime(text) + timedelta(seconds=seconds), usegmt=True)
+
+
+async def test_a_file_is_sent_only_if_it_has_changed(box: Asking) -> None:
+    await box.put("/workspace/f", DATA)
+    whole = await box.ask("fs.download", path="/workspace/f")
+    assert await read(whole.value) == DATA
+    at = whole.value.modified
+    asked = {
+        "same": {"if-modified-since": at},
+        "later": {"if-modified-since": moved(at, 60)},
+        "any": {"if-none-match": "*"},
+        "earlier": {"if-modified-since": moved(at, -60)},
+        "tagged": {"if-none-match": '"tag"', "if-modified-since": at},
+        "no date": {"if-modified-since": "yesterday"},
+        "unmodified": {"if-unmodified-since": at},
+        "whatever": {"if-match": "*", "if-unmodified-since": moved(at, -60)},
+        "modified": {"if-unmodified-since": moved(at, -60)},
+        "other": {"if-match": '"tag"'},
+    }
+    found = {}
+    for name, conditions in asked.items():
+        outcome = await box.ask("fs.download", path="/workspace/f", conditions=conditions)
+        assert (outcome.status == 200) == isinstance(outcome.value, Content)
+        if isinstance(outcome.value, Content):
+            assert await read(outcome.value) == DATA
+        found[name] = outcome.status
+
+    unchanged, sent = dict.fromkeys(["same", "later", "any"], 304), ["earlier", "tagged", "no date", "unmodified"]
+    assert found == {**unchanged, **dict.fromkeys([*sent, "whatever"], 200), "modified": 412, "other": 412}
+
+
+async def test_a_condition_comes_before_a_range_and_after_the_question_whether_there_is_a_file(box: Asking) -> None:
+    await box.put("/workspace/f", DATA)
+    never = {"if-modified-since": format_datetime(datetime(2099, 1, 1, tzinfo=UTC), usegmt=True)}
+    long_ago = {"if-modified-since": format_datetime(datetime(2001, 1, 1, tzinfo=UTC), usegmt=True)}
+
+    part = await box.ask("fs.download", path="/workspace/f", range="bytes=2-4", conditions=long_ago)
+    none = await box.ask("fs.download", path="/workspace/f", range="bytes=2-4", conditions=never)
+    gone = await box.ask("fs.download", path="/workspace/none", conditions=never)
+
+    assert [part.status, none.status, gone.status] == [206, 304, 404]
+    assert await read(part.value) == b"234"
+    assert refusal(gone)[0] == 404

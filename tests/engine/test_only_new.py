@@ -13,6 +13,7 @@ from tests.preview.rig import KEY, Rig, origins, router
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TEMPLATES = {"image:python:3.12": "py", "small": "tiny"}
+FILE = {"files[0].file": ("f", b"0123")}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -78,3 +79,18 @@ async def test_what_a_create_asked_for_is_kept(rig: Rig) -> None:
         assert {name: told[name] for name in asked} == asked
         assert (told["autoDeleteInterval"], told["labels"]) == (9, {"a": "b"})
     assert await template_of(rig, answer.json()["id"]) == "tiny"
+
+
+async def test_a_file_that_did_not_change_is_not_sent_again(rig: Rig) -> None:
+    sandbox = (await created(rig, snapshot="small")).json()["id"]
+    path = f"/toolbox/{sandbox}/files"
+    async with rig.client() as client:
+        sent = await client.post(f"{path}/bulk-upload", files={"files[0].path": (None, "/workspace/f"), **FILE})
+        whole = await client.get(f"{path}/download?path=/workspace/f")
+        at = {"If-Modified-Since": whole.headers["last-modified"]}
+        same = await client.get(f"{path}/download?path=/workspace/f", headers=at)
+        again = await client.get(f"{path}/download?path=/workspace/f", headers={**at, "If-None-Match": '"x"'})
+
+    assert (sent.status_code, whole.content) == (200, b"0123")
+    assert (same.status_code, same.content, "content-length" in same.headers) == (304, b"", False)
+    assert (again.status_code, again.content) == (200, b"0123")

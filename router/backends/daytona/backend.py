@@ -119,9 +119,9 @@ class DaytonaBackend:
         response = await self._upstream.send(request)
         if response.status in (200, 206):
             return done(ranges.content_of(response), status=response.status)
-        if response.status == 416:
+        if withheld := ranges.withheld(response.status, response.headers):
             await response.close()
-            return ranges.refused_by(response.headers)
+            return withheld
         return await self._outcome(operation, response)
 
     async def _upload(self, operation: Operation, purpose: Purpose) -> Outcome:

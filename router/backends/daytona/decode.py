@@ -27,6 +27,7 @@ _CODES = {
     408: "REQUEST_TIMEOUT",
     409: "CONFLICT",
     410: "GONE",
+    412: "PRECONDITION_FAILED",
     416: "RANGE_NOT_SATISFIABLE",
     422: "UNPROCESSABLE_ENTITY",
     429: "TOO_MANY_REQUESTS",
@@ -61,6 +62,8 @@ def outcomes_of(operations: Sequence[Operation], status: int, headers: Headers, 
     name = operations[0].name if operations else ""
     if name == "fs.upload":
         return _uploaded(operations, status, body)
+    if name == "fs.download" and status == 304:
+        return (done(status=status),) * len(operations)
     if status >= 300 or status < 200:
         return (failure(status, body),) * len(operations)
     try:

@@ -97,8 +97,8 @@ class Files:
                 body = await response.read(65_536)
             except UpstreamFailed as error:
                 return unknown(f"answer broke off: {error}")
-            if response.status == 416:
-                return ranges.refused_by(response.headers)
+            if withheld := ranges.withheld(response.status, response.headers):
+                return withheld
             outcome = edge_error(response.status, body)
             if outcome.status == 400 and outcome.message.endswith("is a directory"):
                 return refused(400, "BAD_REQUEST", f"bad request: {path}: is a directory")  # as Daytona words it

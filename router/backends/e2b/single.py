@@ -60,7 +60,7 @@ def single(operation: Operation, *, work_dir: str, user: str, numbers: Numbers =
             decode = partial(_list, path, numbers)
             body = orjson.dumps({"path": path, "depth": 1})
             return Single(b"POST /filesystem.Filesystem/ListDir", body, decode)
-        case "fs.download" if asked and not operation.arguments.get("range"):
+        case "fs.download" if asked and not operation.arguments.keys() & {"range", "conditions"}:
             query = urlencode({"path": path, "username": user}, errors="surrogateescape")
             return Single(f"GET /files?{query}".encode("ascii"), None, _download)
     return None

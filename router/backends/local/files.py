@@ -9,14 +9,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import Any, BinaryIO
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, done
+from crossfade.outcome import Outcome, done, refused
 from crossfade.results import Content, FileInfo
 from crossfade.upstream import UpstreamFailed
 from router.backends import modes
 from router.backends.local.refusals import Refusal, bad_request, name_of, of_os_error, required_path
 from router.backends.local.sandboxes import LocalSandbox
 from router.backends.local.tree import Entry, Tree
-from router.wire import ranges
+from router.wire import conditions, ranges
 
 SMALL = 128 * 1024  # read and written on the spot: a thread costs more than the page cache
 Arguments = Mapping[str, Any]
@@ -118,6 +118,10 @@ def permissions(tree: Tree, arguments: Arguments) -> Outcome:
 def download(tree: Tree, path: str, arguments: Arguments) -> Outcome:
     file = tree.open_read(path)
     found = os.fstat(file.fileno())
+    if status := conditions.refusal(arguments.get("conditions") or {}, found.st_mtime_ns):
+        file.close()
+        withheld = status == conditions.NOT_MODIFIED
+        return done(status=status) if withheld else refused(status, "PRECONDITION_FAILED", "precondition failed")
     asked = str(arguments.get("range") or "")
     if not ranges.holds(str(arguments.get("if_range") or ""), found.st_mtime_ns):
         asked = ""

@@ -37,7 +37,7 @@ class Exchange:
         """Send it. A body that breaks off midway leaves the answer unfinished, so that the client sees it cut."""
         headers = list(response.headers)
         body = response.body
-        if isinstance(body, bytes) and response.status != 204:
+        if isinstance(body, bytes) and response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % len(body)))
         self.started = True
         start = {"type": "http.response.start", "status": response.status, "headers": headers}

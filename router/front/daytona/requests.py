@@ -27,6 +27,7 @@ from router.front.daytona.fields import (
 )
 from router.front.daytona.routes import Route
 from router.front.daytona.wrapper import unwrap
+from router.wire.conditions import NAMES as CONDITIONS
 
 PTY_ENV_PROTOCOL = "X-Daytona-Pty-Envs~"
 _DEEPEST = 2048  # levels that a path of 4096 bytes can have
@@ -45,7 +46,7 @@ def decode(route: Route, query: bytes, headers: Mapping[bytes, bytes], body: byt
     }
     name = route.operation
     if route.kind == "download":
-        arguments |= _range(headers)
+        arguments |= _range(headers) | _conditions(headers)
     if route.kind == "pty_create_connect":
         arguments["env"] = _protocol_env(headers)
     if name == "session.logs" and asked.get("follow", "").lower() == "true":
@@ -143,6 +144,12 @@ def _ssh_revoke(query: Query, _body: bytes, _captures: Query) -> Arguments:
 def _range(headers: Mapping[bytes, bytes]) -> Arguments:
     named = {"range": headers.get(b"range"), "if_range": headers.get(b"if-range")}
     return {name: value.decode("latin-1") for name, value in named.items() if value} if named["range"] else {}
+
+
+def _conditions(headers: Mapping[bytes, bytes]) -> Arguments:
+    named = {name: headers.get(name.encode(), b"").decode("latin-1") for name in CONDITIONS}
+    given = {name: value for name, value in named.items() if value}
+    return {"conditions": given} if given else {}
 
 
 def _path(query: Query, _body: bytes, _captures: Query) -> Arguments:

@@ -222,6 +222,8 @@ def _files(operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
 
 
 def _content(_operation: Operation, outcome: Outcome, _asking: Asking) -> Response:
+    if outcome.status == 304:
+        return Response(304)
     content: Content = outcome.value
     headers = [(b"content-type", b"application/octet-stream"), (b"accept-ranges", b"bytes")]
     if content.size is not None:

@@ -6,16 +6,14 @@ import mimetypes
 import re
 import zlib
 from collections.abc import AsyncIterator
-from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 
 from router.backends.local.sandboxes import LocalSandbox
-from router.backends.local.tree import Entry
 from router.front.e2b.differences import File
 from router.front.e2b.files import path_of
 from router.front.e2b.inject import NO_CHANGES, Changes
 from router.front.e2b.messages import Answer, ApiError, Request, json_answer
-from router.wire import ranges
+from router.wire import conditions, ranges
 
 CHUNK = 256 * 1024
 
@@ -40,8 +38,8 @@ async def download(request: Request, sandbox: LocalSandbox, changes: Changes = N
         ("Accept-Ranges", "bytes"),
         ("Vary", "Accept-Encoding"),
     ]
-    if _unchanged(request, entry):
-        return Answer(status=304, headers=headers[:1])
+    if status := conditions.refusal(request.headers, entry.modified_ns):
+        return Answer(status=status, headers=headers[:1])
     asked = request.headers.get("range", "")
     if asked and not ranges.holds(request.headers.get("if-range", ""), entry.modified_ns):
         asked = ""
@@ -76,16 +74,6 @@ def _encoding(accepted: str | None) -> str:
     if weights.get("identity", every if "*" in weights else 1.0) > 0:
         return "identity"
     raise ApiError(406, "no acceptable encoding found, supported: [identity, gzip]")
-
-
-def _unchanged(request: Request, entry: Entry) -> bool:
-    since = request.headers.get("if-modified-since")
-    if not since:
-        return False
-    try:
-        return entry.modified_ns // 1_000_000_000 <= parsedate_to_datetime(since).timestamp()
-    except ValueError:
-        return False
 
 
 def _content_type(path: str) -> str:

@@ -335,3 +335,11 @@ def test_every_operation_sent_by_the_adapter_is_the_one_the_front_reads(name: st
     got = decode(route, query.encode(), {}, wire.content or b"")
     scoped = "" if name in ("sandbox.create", "sandbox.list") else "s 1"
     assert (got.name, got.sandbox, got.arguments) == (name, scoped, operation.arguments)
+
+
+def test_a_file_that_did_not_change_is_no_failure() -> None:
+    same = read(Operation(name="fs.download", arguments={"path": "f"}), Response(304))
+    failed = read(Operation(name="fs.download", arguments={"path": "f"}), Response(412))
+
+    assert (same.ok, same.status, same.value) == (True, 304, None)
+    assert (failed.ok, failed.status, failed.code) == (False, 412, "PRECONDITION_FAILED")

@@ -71,6 +71,20 @@ async def test_a_part_is_answered_as_such(files: Files) -> None:
     assert beyond.json()["statusCode"] == 416
 
 
+async def test_a_file_that_did_not_change_is_not_sent_again(files: Files) -> None:
+    await files.ask("POST", "/files/upload-v2?path=f", content=b"0123456789")
+    path = "/files/download?path=f"
+    at = (await files.ask("GET", path)).headers["last-modified"]
+
+    same = await files.ask("GET", path, headers={"If-Modified-Since": at, "Range": "bytes=2-4"})
+    since = await files.ask("GET", path, headers={"If-Modified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"})
+    failed = await files.ask("GET", path, headers={"If-Unmodified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"})
+
+    assert (same.status_code, same.content, "content-length" in same.headers) == (304, b"", False)
+    assert (since.status_code, since.content) == (200, b"0123456789")
+    assert (failed.status_code, failed.json()["statusCode"]) == (412, 412)
+
+
 async def test_a_bulk_download_names_its_parts_as_they_were_asked_for(files: Files) -> None:
     for name in NAMES:
         sent = await files.ask("POST", "/files/upload-v2", params={"path": f"odd/{name}"}, content=name.encode())
