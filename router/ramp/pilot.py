@@ -2,6 +2,7 @@
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -41,16 +42,20 @@ class Pilot:
     trail: Trail
     now: Callable[[], float] = time.time
     _failed: set[str] = field(default_factory=set)
+    # Within a router a person's word and the minute's look take turns; between routers the store's versions decide.
+    _turn: threading.RLock = field(default_factory=threading.RLock)
 
     # By people...
 
     def plan(self, plan: Plan, *, author: str, reason: str) -> Ramp:
         """Keep a plan; a ramp that runs is changed only when it was paused. Raises Refused, Conflict, Unreachable."""
-        before = self.ramps.read().get(plan.tool, Ramp(plan=plan))
-        if before.state is State.RUNNING:
-            raise Refused(f"the ramp of {plan.tool} is running; pause it before its plan is changed")
-        self._write_down("ramp.plan", plan.tool, author, reason, {"plan": asdict(plan), "before": asdict(before.plan)})
-        return self.ramps.write(replace(before, plan=plan, state=State.PLANNED, last=None))
+        with self._turn:
+            before = self.ramps.read().get(plan.tool, Ramp(plan=plan))
+            if before.state is State.RUNNING:
+                raise Refused(f"the ramp of {plan.tool} is running; pause it before its plan is changed")
+            details = {"plan": asdict(plan), "before": asdict(before.plan) if before.version else None}
+            self._write_down("ramp.plan", plan.tool, author, reason, details)
+            return self.ramps.write(replace(before, plan=plan, state=State.PLANNED, last=None))
 
     def start(self, tool: str, *, author: str, reason: str, since: float | None = None) -> Ramp:
         """Begin, or go on after a pause or a step back: evidence is counted from now.
@@ -58,53 +63,59 @@ class Pilot:
         `since` (Unix seconds) counts what was compared before, too, while nothing is on new: a tool that was shadowed
         for weeks need not be shadowed for another. Raises Refused and as plan does.
         """
-        ramp = self._of(tool)
-        if ramp.state is State.RUNNING:
-            raise Refused(f"the ramp of {tool} is running already")
-        _, flags = self.board.read()
-        share = share_on_new(flags[tool].stages)
-        if since is not None and share:
-            raise Refused(f"{tool} is at {100 * share:g} % on new: there, a step is judged by what came after it only")
-        details = {"plan": asdict(ramp.plan), "was": str(ramp.state), "share": share, "since": since}
-        self._write_down("ramp.start", tool, author, reason, details)
-        began = self._begun(replace(ramp, state=State.RUNNING, last=None), share, whole_hour=not share)
-        if since is not None:
-            began = replace(began, since=min(since, self.now()))
-        return self.look(self.ramps.write(began)).ramp
+        with self._turn:
+            ramp = self._of(tool)
+            if ramp.state is State.RUNNING:
+                raise Refused(f"the ramp of {tool} is running already")
+            _, flags = self.board.read()
+            share = share_on_new(flags[tool].stages)
+            if since is not None and share:
+                raise Refused(
+                    f"{tool} is at {100 * share:g} % on new: there, a step is judged by what came after it only"
+                )
+            details = {"plan": asdict(ramp.plan), "was": str(ramp.state), "share": share, "since": since}
+            self._write_down("ramp.start", tool, author, reason, details)
+            began = self._begun(replace(ramp, state=State.RUNNING, last=None), share, whole_hour=not share)
+            if since is not None:
+                began = replace(began, since=min(since, self.now()))
+            return self.look(self.ramps.write(began)).ramp
 
     def pause(self, tool: str, *, author: str, reason: str) -> Ramp:
         """Decide nothing more until it is started; the flag stays as it is. Raises Refused and as plan does."""
-        ramp = self._of(tool)
-        if ramp.state is not State.RUNNING:
-            raise Refused(f"the ramp of {tool} is {ramp.state}, not running")
-        self._write_down("ramp.pause", tool, author, reason, {"share": ramp.share})
-        return self.ramps.write(replace(ramp, state=State.PAUSED))
+        with self._turn:
+            ramp = self._of(tool)
+            if ramp.state is not State.RUNNING:
+                raise Refused(f"the ramp of {tool} is {ramp.state}, not running")
+            self._write_down("ramp.pause", tool, author, reason, {"share": ramp.share})
+            return self.ramps.write(replace(ramp, state=State.PAUSED))
 
     def take(self, tool: str, *, author: str, reason: str, back: bool = False, dry_run: bool = False) -> Look:
         """Take the step that evidence allows at this moment, or with `back` go back to shadow on a person's word.
 
         Raises Refused where it allows none, Conflict where the flag was changed meanwhile.
         """
-        found = self.look(self._of(tool))
-        if back:
-            text = "Back to shadow, on a person's word."
-            found = replace(found, step=Step(act=Act.BACK, share=0.0, because="asked", text=text))
-        if dry_run:
-            return found
-        if found.step.act not in (Act.BACK, Act.ADVANCE):
-            raise Refused(f"{tool}: {found.step.act}: {found.step.text}")
-        return self._act(found, author=author, reason=reason)
+        with self._turn:
+            found = self.look(self._of(tool))
+            if back:
+                text = "Back to shadow, on a person's word."
+                found = replace(found, step=Step(act=Act.BACK, share=0.0, because="asked", text=text))
+            if dry_run:
+                return found
+            if found.step.act not in (Act.BACK, Act.ADVANCE):
+                raise Refused(f"{tool}: {found.step.act}: {found.step.text}")
+            return self._act(found, author=author, reason=reason)
 
     # Each minute...
 
     def evaluate(self) -> Mapping[str, Ramp]:
         """Look at every running ramp and do what its mode allows. One that fails is logged and does not stop others."""
         ramps = dict(self.ramps.read())
-        for tool, ramp in ramps.items():
+        for tool, ramp in list(ramps.items()):
             if ramp.state is not State.RUNNING:
                 continue
             try:
-                ramps[tool] = self._advanced(self.look(ramp))
+                with self._turn:
+                    ramps[tool] = self._advanced(self.look(self._of(tool)))
             except Conflict as error:
                 log.info("ramp left to somebody else", extra={"tool": tool, "reason": str(error)})
             except CrossfadeError as error:

@@ -1,5 +1,6 @@
 """The pilot: what it does with what it sees, in each mode, each act written down before it is done."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -256,6 +257,27 @@ def test_of_two_routers_one_takes_the_step(place: Place) -> None:
     other.evaluate()
     assert place.shares() == {"shadow": 50.0, "live": 50.0}
     assert [action for action, _ in place.acts()].count("ramp.advance") == 1
+
+
+def test_a_persons_word_in_the_middle_of_a_look_is_no_conflict(place: Place) -> None:
+    pilot = begun(place, 0.1)
+    looks, stop = [0], threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            pilot.evaluate()
+            looks[0] += 1
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(15):
+        pilot.take("files", dry_run=True, **SIGNED)
+        pilot.pause("files", **SIGNED)
+        pilot.start("files", **SIGNED)
+    stop.set()
+    looking.join(30)
+
+    assert looks[0] and place.state() == (State.RUNNING, 0.1)
 
 
 def test_a_flag_changed_between_look_and_turn_is_left_as_it_is(place: Place) -> None:
