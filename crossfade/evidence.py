@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from crossfade.said import Said
+
 
 class Word(StrEnum):
     """The next step in a word, worst first. FOLLOWS: there is nothing to decide."""
@@ -37,8 +39,8 @@ class Metric:
     least_units: int = 0  # below, nothing is called proven
     counted: str = "sandboxes"  # what units are, as in "wait for 40 more ..."
     more_units: int | None = None  # missing, if they are like those seen; None: no number of them would do
-    worse: str = ""  # what a worse call does, for sentences: "fails on new where old succeeds (3 calls)"
-    seen: str = ""  # what was seen: "none differs so far"
+    worse: Said | None = None  # what a worse call does, for sentences: "fails on new where old succeeds (3 calls)"
+    seen: Said | None = None  # what was seen: "none differs so far"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,13 @@ class Verdict:
     """The next step: a word to sort by, a sentence to act on, and what it came from."""
 
     word: Word
-    text: str
+    said: Said
     because: str = ""  # the metric or check that decided
     words: Mapping[str, Word] = field(default_factory=dict)  # of each metric alone
     more_units: int | None = None  # HOLD-DATA: how many more, of the metric that needs most
     more_days: float | None = None  # HOLD-DATA: how many more days at the pace seen
+
+    @property
+    def text(self) -> str:
+        """The sentence in English."""
+        return str(self.said)

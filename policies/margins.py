@@ -26,6 +26,7 @@ class Margins:
     retries: float = 0.02
     abandoned: float = 0.02  # of sessions
     slower: Mapping[str, float] = field(default_factory=lambda: {"p50": 1.2, "p95": 1.3, "p99": 1.5})
+    slower_seconds: float = 0.05  # and nobody minds less than this
     least_sandboxes: int = 30
     least_compared_share: float = LEAST_COMPARED_SHARE
     least_due: int = LEAST_DUE

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from crossfade.evidence import Evidence, Metric, Word
+from crossfade.said import percent
 from crossfade.stage import TOOLS, Stage
 from policies.margins import MARGINS, STEPS
-from policies.verdicts import FOLLOWING, percent, share_on_new, verdict, word_of
+from policies.verdicts import FOLLOWING, share_on_new, verdict, word_of
 
 _EDGE = 1e-6  # shares are sums of floats; a flag's smallest part is 1e-5
 _DAY = 86_400.0

@@ -1,15 +1,19 @@
 """What follows from a tool's evidence: one function for page, report and ramp. The worst critical metric decides."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from crossfade.evidence import Evidence, Metric, Verdict, Word
+from crossfade.evidence import Evidence, Metric, Quality, Verdict, Word
+from crossfade.said import Part, Said
 from crossfade.stage import PROCESS_GROUP, STAGES, Compared, Origin, Stage
 from policies.margins import BUDGETS, COMPLETE_BUDGET, MARGINS, STEPS, Margins
 
 # Tools that follow the sandbox and have no share of their own.
 FOLLOWING = ("lifecycle",)
+_ALL_DONE = "Complete: nothing is compared any more. Retire old once every tool is."
+_NOT_SPLIT = "Find out why sandboxes are not split as the flag says: the arms are not alike."
 _ORDER = tuple(Word)
+CALLS_PER_UNIT = 20  # as in comparators/evidence/units.py, which is not imported here
 _EDGE = 1e-9  # shares are sums of floats
 
 
@@ -17,16 +21,16 @@ def verdict(evidence: Evidence, margins: Margins = MARGINS) -> Verdict:
     """The one thing to do next with a tool, looked at alone. Pure: the same evidence gives the same verdict."""
     if evidence.tool in FOLLOWING:
         return Verdict(
-            word=Word.FOLLOWS, text="Nothing to decide: these calls follow the sandbox, wherever its tools are."
+            word=Word.FOLLOWS, said=Said("Nothing to decide: these calls follow the sandbox, wherever its tools are.")
         )
     if evidence.stages.get(Stage.COMPLETE, 0.0) >= 1:
-        return Verdict(word=Word.ADVANCE, text="Complete: nothing is compared any more. Retire old once every tool is.")
+        return Verdict(word=Word.ADVANCE, said=Said(_ALL_DONE))
     return (
         _blocked(evidence, margins)
         or _stopped(evidence)
         or _harmed(evidence)
         or _undecided(evidence, margins)
-        or Verdict(word=Word.ADVANCE, text=_advance(evidence), words=_words(evidence))
+        or Verdict(word=Word.ADVANCE, said=_advance(evidence), words=_words(evidence))
     )
 
 
@@ -61,42 +65,38 @@ def _blocked(evidence: Evidence, margins: Margins) -> Verdict | None:
     """Data quality comes first: if it fails, no other number means anything."""
     quality = evidence.quality
     if evidence.margins and evidence.margins != margins.fingerprint:
-        return _block("margins", "Begin counting anew: margins were changed after this evidence began.")
+        return _block("margins", Said("Begin counting anew: margins were changed after this evidence began."))
     if quality.lost_records > margins.most_lost_records * max(1, quality.calls):
-        text = f"Fix the store first: {quality.lost_records:,} records were lost, so these numbers are not whole."
-        return _block("records", text)
+        text = "Fix the store first: {count} records were lost, so these numbers are not whole."
+        return _block("records", Said(text, count=quality.lost_records))
     due = quality.compared + sum(quality.missed.values())
     if due >= margins.least_due and quality.compared < margins.least_compared_share * due:
         reason = max(quality.missed, key=lambda each: quality.missed[each])
         text = (
-            f"Make comparing keep up first: only {percent(quality.compared / due)} of {due:,} due calls were compared "
-            f"(needed: {percent(margins.least_compared_share)}); mostly: {reason}."
+            "Make comparing keep up first: only {share} of {due} due calls were compared "
+            "(needed: {needed}); mostly: {reason}."
         )
-        return _block("compared", text)
+        share, needed = quality.compared / due, margins.least_compared_share
+        return _block("compared", Said(text, share=share, due=due, needed=needed, reason=reason))
     if quality.moved:
-        text = (
-            f"Find out why {_count(quality.moved, 'sandbox')} changed sides while the flag did not: the arms are mixed."
-        )
-        return _block("stickiness", text)
+        text = "Find out why {count} changed sides while the flag did not: the arms are mixed."
+        return _block("stickiness", Said(text, count=_count(quality.moved, "sandbox")))
     if quality.sample_ratio_log_e >= -math.log(margins.sample_ratio_alpha):
-        return _block("sample ratio", "Find out why sandboxes are not split as the flag says: the arms are not alike.")
+        return _block("sample ratio", Said(_NOT_SPLIT))
     if quality.drifted:
-        text = f"Settle {_count(quality.drifted, 'twin')} first: their two sides differ, so answers must."
-        return _block("drift", text)
+        text = "Settle {count} first: their two sides differ, so answers must."
+        return _block("drift", Said(text, count=_count(quality.drifted, "twin")))
     return None
 
 
 def _stopped(evidence: Evidence) -> Verdict | None:
     """What needs no statistics."""
     if evidence.data_lost:
-        lost = (
-            "1 acknowledged change is"
-            if evidence.data_lost == 1
-            else f"{evidence.data_lost:,} acknowledged changes are"
-        )
-        return _back(evidence, "data", f"{lost} gone. Find them before anything else.")
+        one, more = "1 acknowledged change is gone.", "{count} acknowledged changes are gone."
+        lost = Said(one) if evidence.data_lost == 1 else Said(more, count=evidence.data_lost)
+        return _back(evidence, "data", Said("{lost} Find them before anything else.", lost=lost))
     if evidence.hard_stop:
-        return _back(evidence, "stop", f"{evidence.hard_stop}.")
+        return _back(evidence, "stop", Said("{why}.", why=evidence.hard_stop))
     return None
 
 
@@ -108,14 +108,15 @@ def _harmed(evidence: Evidence) -> Verdict | None:
             continue
         metric = max(found, key=lambda each: each.lower - each.harm)
         if worst is Word.ROLLBACK:
-            return _back(evidence, metric.name, f"for sure {_beyond(metric, metric.harm)}. Fix the top signatures.")
+            why = Said("for sure {beyond}. Fix the top signatures.", beyond=_beyond(metric, metric.harm))
+            return _back(evidence, metric.name, why)
         limit = metric.harm if metric.lower > metric.harm else float(metric.ratio)
-        text = f"Stay and look: for sure {_beyond(metric, limit)}."
-        return Verdict(word=Word.HOLD_HARM, text=text, because=metric.name, words=words)
+        said = Said("Stay and look: for sure {beyond}.", beyond=_beyond(metric, limit))
+        return Verdict(word=Word.HOLD_HARM, said=said, because=metric.name, words=words)
     if evidence.broken:
-        noun = _count(evidence.broken, "call")
-        text = f"Stay and look: {noun} broke the contract (status, type or exit code). Explain or fix them."
-        return Verdict(word=Word.HOLD_HARM, text=text, because="contract", words=words)
+        text = "Stay and look: {count} broke the contract (status, type or exit code). Explain or fix them."
+        said = Said(text, count=_count(evidence.broken, "call"))
+        return Verdict(word=Word.HOLD_HARM, said=said, because="contract", words=words)
     return None
 
 
@@ -125,26 +126,39 @@ def _undecided(evidence: Evidence, margins: Margins) -> Verdict | None:
     if not open_ and evidence.metrics:
         return _young(evidence, margins)
     if evidence.stages and all(STAGES[Stage(stage)].compared is Compared.NOTHING for stage in evidence.stages):
-        return _wait("stage", "Set the flag to shadow: nothing is compared while it is off.")
+        return _wait("stage", Said("Set the flag to shadow: nothing is compared while it is off."))
     if all(not metric.units for metric in open_):
-        left_out = {**evidence.quality.left_out, **evidence.quality.missed}
-        why = max(left_out, key=lambda each: left_out[each]) if left_out else "no call was due"
-        return _wait("units", f"Get evidence first: no call was compared ({why}).")
+        return _wait("units", _nothing_yet(evidence.quality))
     # The one that takes longest; one that no number of units proves takes for ever.
     slowest = max(open_, key=lambda metric: math.inf if (more := _missing(metric)) is None else more)
     more = _missing(slowest)
     target = next_share(share_on_new(evidence.stages))
-    goal = "complete" if target is None else percent(target)
-    still = f"{_possible(slowest)}; {goal} needs {_amount(slowest, slowest.budget)} or less."
+    goal: str | float = "complete" if target is None else target
+    needed = _amount(slowest, slowest.budget)
+    still = Said("{possible}; {goal} needs {needed} or less.", possible=_possible(slowest), goal=goal, needed=needed)
     if slowest.upper <= slowest.budget:
-        still = f"{slowest.units:,} are too few to tell, {slowest.least_units:,} are needed."
+        text = "{units} are too few to tell, {least} are needed."
+        still = Said(text, units=slowest.units, least=slowest.least_units)
     if more is None:
-        text = f"Lower {slowest.name} first, for at this rate more data will not do: {still}"
-        return Verdict(word=Word.HOLD_DATA, text=text, because=slowest.name, words=words)
+        text = "Lower {metric} first, for at this rate more data will not do: {still}"
+        said = Said(text, metric=slowest.name, still=still)
+        return Verdict(word=Word.HOLD_DATA, said=said, because=slowest.name, words=words)
     days = more / evidence.units_per_day if evidence.units_per_day else None
-    pace = f" ({days:.1f} days)" if days is not None else ""
-    text = f"Wait for about {more:,} more {slowest.counted}{pace}: {still}"
-    return Verdict(word=Word.HOLD_DATA, text=text, because=slowest.name, words=words, more_units=more, more_days=days)
+    parts: dict[str, Part] = {"more": more, "counted": slowest.counted, "still": still}
+    if days is None:
+        said = Said("Wait for about {more} more {counted}: {still}", **parts)
+    else:
+        said = Said("Wait for about {more} more {counted} ({days} days): {still}", days=f"{days:.1f}", **parts)
+    return Verdict(word=Word.HOLD_DATA, said=said, because=slowest.name, words=words, more_units=more, more_days=days)
+
+
+def _nothing_yet(quality: Quality) -> Said:
+    if quality.compared:
+        text = "Wait: {compared} were compared, but no sandbox has had {calls} compared, an hour without any, or a day."
+        return Said(text, compared=_count(quality.compared, "call"), calls=CALLS_PER_UNIT)
+    left_out = {**quality.left_out, **quality.missed}
+    why = max(left_out, key=lambda each: left_out[each]) if left_out else "no call was due"
+    return Said("Get evidence first: no call was compared ({why}).", why=why)
 
 
 def _young(evidence: Evidence, margins: Margins) -> Verdict | None:
@@ -156,43 +170,60 @@ def _young(evidence: Evidence, margins: Margins) -> Verdict | None:
     ):
         return None
     days = margins.days_at_step - evidence.days_at_step
-    text = f"Wait {days:.1f} more days: every metric is within its margin, but not yet over a whole week at this share."
-    return Verdict(word=Word.HOLD_DATA, text=text, because="age", words=_words(evidence), more_units=0, more_days=days)
+    text = "Wait {days} more days: every metric is within its margin, but not yet over a whole week at this share."
+    said, words = Said(text, days=f"{days:.1f}"), _words(evidence)
+    return Verdict(word=Word.HOLD_DATA, said=said, because="age", words=words, more_units=0, more_days=days)
 
 
-def _advance(evidence: Evidence) -> str:
+def _advance(evidence: Evidence) -> Said:
     share = share_on_new(evidence.stages)
     target = next_share(share)
-    group = " together with the other process tools" if evidence.tool in PROCESS_GROUP else ""
-    proof = ", ".join(
-        f"{metric.name} at most {_amount(metric, metric.upper)}"
-        for metric in evidence.metrics
-        if metric.critical and metric.budget < 1
+    proven = [metric for metric in evidence.metrics if metric.critical and (metric.ratio or metric.budget < 1)]
+    proof = _joined(
+        [Said("{metric} at most {amount}", metric=each.name, amount=_amount(each, each.upper)) for each in proven]
     )
+    together = evidence.tool in PROCESS_GROUP
     if target is None:
-        return f"Set it to complete{group}: {proof}."
-    verb = "Start with" if share == 0 else "Go to"
-    return f"{verb} {percent(target)} live{group}: {proof}."
+        text = "Set it to complete together with the other process tools: {proof}." if together else _COMPLETE
+        return Said(text, proof=proof)
+    if share == 0:
+        return Said(_START_TOGETHER if together else _START, share=target, proof=proof)
+    return Said(_GO_TOGETHER if together else _GO, share=target, proof=proof)
+
+
+_COMPLETE = "Set it to complete: {proof}."
+_START, _GO = "Start with {share} live: {proof}.", "Go to {share} live: {proof}."
+_START_TOGETHER = "Start with {share} live together with the other process tools: {proof}."
+_GO_TOGETHER = "Go to {share} live together with the other process tools: {proof}."
+
+
+def _joined(parts: Sequence[Said]) -> Said:
+    joined, *rest = parts or [Said("nothing is against it")]
+    for each in rest:
+        joined = Said("{one}, {other}", one=joined, other=each)
+    return joined
 
 
 def _words(evidence: Evidence) -> dict[str, Word]:
     return {metric.name: word_of(metric) for metric in evidence.metrics}
 
 
-def _block(because: str, text: str) -> Verdict:
-    return Verdict(word=Word.BLOCKED, text=text, because=because)
+def _block(because: str, said: Said) -> Verdict:
+    return Verdict(word=Word.BLOCKED, said=said, because=because)
 
 
-def _wait(because: str, text: str) -> Verdict:
-    return Verdict(word=Word.HOLD_DATA, text=text, because=because)
+def _wait(because: str, said: Said) -> Verdict:
+    return Verdict(word=Word.HOLD_DATA, said=said, because=because)
 
 
-def _back(evidence: Evidence, because: str, why: str) -> Verdict:
+def _back(evidence: Evidence, because: str, why: Said) -> Verdict:
     """Back to shadow where there is something to take back; else not forward."""
     words = _words(evidence)
     if share_on_new(evidence.stages) == 0:
-        return Verdict(word=Word.HOLD_HARM, text=f"Do not start: {why}", because=because, words=words)
-    return Verdict(word=Word.ROLLBACK, text=f"Go back to shadow: {why}", because=because, words=words)
+        said = Said("Do not start: {why}", why=why)
+        return Verdict(word=Word.HOLD_HARM, said=said, because=because, words=words)
+    said = Said("Go back to shadow: {why}", why=why)
+    return Verdict(word=Word.ROLLBACK, said=said, because=because, words=words)
 
 
 def _missing(metric: Metric) -> int | None:
@@ -203,32 +234,34 @@ def _missing(metric: Metric) -> int | None:
     return None if metric.more_units is None else max(metric.more_units, least)
 
 
-def _beyond(metric: Metric, limit: float) -> str:
+def _beyond(metric: Metric, limit: float) -> Said:
     if limit == float(metric.ratio):
-        return f"new's {metric.name} is over old's, by how much is not sure yet"
+        return Said("new's {metric} is over old's, by how much is not sure yet", metric=metric.name)
     if metric.ratio:
-        return f"new's {metric.name} is more than {limit:g} times old's"
-    if metric.worse:
-        return f"more than {percent(limit)} of calls {metric.worse}"
-    return f"new's {metric.name} is more than {percent(limit)} over old's"
+        return Said("new's {metric} is more than {times} times old's", metric=metric.name, times=f"{limit:.3g}")
+    if metric.worse is not None:
+        return Said("more than {share} of calls {worse}", share=limit, worse=metric.worse)
+    return Said("new's {metric} is more than {share} over old's", metric=metric.name, share=limit)
 
 
-def _possible(metric: Metric) -> str:
+def _possible(metric: Metric) -> Said:
     """What is not excluded yet."""
     upper = _amount(metric, metric.upper)
-    if metric.seen:
-        return f"{metric.seen}, but {upper} still could"
-    return f"{metric.name} may still be {upper}" + ("" if metric.ratio else " over old's")
+    if metric.seen is not None:
+        return Said("{seen}, but {upper} still could", seen=metric.seen, upper=upper)
+    text = "{metric} may still be {upper}" if metric.ratio else "{metric} may still be {upper} over old's"
+    return Said(text, metric=metric.name, upper=upper)
 
 
-def _amount(metric: Metric, value: float) -> str:
-    return f"{value:.3g} times old's" if metric.ratio else percent(value)
+def _amount(metric: Metric, value: float) -> Part:
+    return Said("{times} times old's", times=f"{value:.3g}") if metric.ratio else float(value)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}{'es' if noun.endswith('x') else 's'}"
+def _count(number: int, noun: str) -> Said:
+    if number == 1:
+        return Said(_ONE[noun])
+    return Said(_MANY[noun], count=number)
 
 
-def percent(share: float) -> str:
-    """As a sentence says it: two digits."""
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+_ONE = {"sandbox": "1 sandbox", "twin": "1 twin", "call": "1 call"}
+_MANY = {"sandbox": "{count} sandboxes", "twin": "{count} twins", "call": "{count} calls"}

@@ -13,6 +13,8 @@ def as_json(data: ReportData) -> str:
     """The report as JSON text. Times are Unix seconds, durations seconds, shares between 0 and 1."""
     plain: dict[str, Any] = {"schema": SCHEMA, "headline": headline(data), **dataclasses.asdict(data)}
     for tool, each in zip(plain["tools"], data.tools, strict=True):
+        del tool["said"]
+        tool["next_step"] = each.next_step
         tool["effective_share"] = each.effective_share
         tool["differing"] = each.differing
     return json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False)

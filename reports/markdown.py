@@ -45,7 +45,7 @@ def _lines(data: ReportData) -> Iterator[str]:
 def _decision_row(tool: ToolReport) -> Sequence[str]:
     set_share = "–" if tool.set_share is None else percent(tool.set_share)
     compared = count(tool.compared) if tool.compared else "0"
-    bound = percent(tool.mismatch.upper) if tool.compared else "–"
+    bound = percent(tool.bound.upper or 0.0) if tool.compared else "–"
     return (
         tool.tool,
         f"{DECISIONS[tool.decision]} {tool.decision}",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reports.interval import Interval
+from crossfade.said import Said
 
 # Decisions, worst first, with a sign that tells them apart without colour.
 DECISIONS = {
@@ -83,13 +83,64 @@ class Sandboxes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """One metric by sandbox: bounds that hold at every look, and what they were held against. Larger is worse.
+
+    A rate is a share (0.01 is one percent), a ratio new's over old's. `upper` None: not bounded yet.
+    """
+
+    name: str
+    estimate: float
+    lower: float
+    upper: float | None
+    harm: float
+    budget: float
+    ratio: bool = False
+    critical: bool = True
+    units: int = 0
+    least_units: int = 0
+    more_units: int | None = None
+    word: str = ""  # what it says alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowthPoint:
+    """The bound of mismatch once so many sandboxes were complete. `at` in Unix seconds."""
+
+    at: float
+    units: int
+    estimate: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """Whether the numbers can be trusted."""
+
+    due: int = 0  # calls that were to be compared: done, or missed for want of capacity
+    missed: Mapping[str, int] = field(default_factory=dict)  # by reason
+    left_out: Mapping[str, int] = field(default_factory=dict)  # by rule, by reason
+    sample_ratio_log_e: float = 0.0  # evidence that sandboxes are not split as the flag says
+    moved: int = 0  # sandboxes whose wish changed though their flag did not
+    days_at_step: float | None = None
+    units_per_day: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolReport:
     """One tool in the window."""
 
     tool: str
     decision: str  # one of DECISIONS
-    next_step: str  # what to do, and why
+    said: Said  # what to do, and why
     calls: int
+    because: str = ""  # the metric or check that decided
+    more_units: int | None = None  # sandboxes that are still missing, where more of them would do
+    more_days: float | None = None
+    metrics: tuple[Bound, ...] = ()  # by sandbox: what the decision rests on
+    growth: tuple[GrowthPoint, ...] = ()
+    checks: Checks = field(default_factory=Checks)
     stages: Mapping[str, float] | None = None  # stage -> share of sandboxes set by the flag; None: no flag
     exceptions: bool = False  # the flag has rules or targets beside
     set_share: float | None = None  # of sandboxes on new, as the flag says
@@ -103,11 +154,9 @@ class ToolReport:
     cosmetic: int = 0
     explained: int = 0  # differ in nothing that is not accepted or ignored; in none of the numbers below
     contract: int = 0
-    mismatch: Interval  # of compared calls, more than cosmetic and not explained
-    mismatch_sandboxes: Interval
+    differing: int = 0  # of compared calls: more than cosmetic, and not explained
     budget: float  # the mismatch to be excluded before the next step
     parity: Parity = field(default_factory=Parity)
-    new_failed: Interval
     validated: int = 0  # calls of which the seat's half was awaited too
     validation_seconds: float = 0.0
     latencies: tuple[Latency, ...] = ()
@@ -118,13 +167,20 @@ class ToolReport:
     statuses: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def bound(self) -> Bound:
+        """Of mismatch, by sandbox; of nothing counted, everything may be."""
+        unknown = Bound(name="mismatch", estimate=0.0, lower=0.0, upper=1.0, harm=self.budget, budget=self.budget)
+        return next((each for each in self.metrics if each.name == "mismatch"), unknown)
+
+    @property
+    def next_step(self) -> str:
+        """What to do and why, in English."""
+        return str(self.said)
+
+    @property
     def effective_share(self) -> float:
         """Share of calls that new really answered."""
         return self.answered.get("new", 0) / self.calls if self.calls else 0.0
-
-    @property
-    def differing(self) -> int:
-        return self.mismatch.events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,14 +56,14 @@ def mismatch_plot(tools: Sequence[ToolReport]) -> str:
         figure = Figure(figsize=(9.2, 0.75 + 0.42 * len(compared)), layout="constrained")
         axes = figure.add_subplot()
         for row, tool in enumerate(compared):
-            low, high = max(tool.mismatch.lower, _LOWEST), max(tool.mismatch.upper, _LOWEST)
-            within = tool.mismatch.upper <= tool.budget
+            low, high = max(tool.bound.lower, _LOWEST), max(_upper(tool), _LOWEST)
+            within = _upper(tool) <= tool.budget
             axes.plot([low, high], [row, row], color=_INK, linewidth=5, alpha=0.28, solid_capstyle="butt")
             axes.plot([high, high], [row - 0.2, row + 0.2], color=_INK, linewidth=2)
             axes.plot(
-                [max(tool.mismatch.share, _LOWEST)],
+                [max(tool.bound.estimate, _LOWEST)],
                 [row],
-                marker="o" if tool.mismatch.events else "<",
+                marker="o" if tool.bound.estimate else "<",
                 color=_INK,
                 markersize=6,
                 clip_on=False,
@@ -72,7 +72,7 @@ def mismatch_plot(tools: Sequence[ToolReport]) -> str:
                 [tool.budget] * 2, [row - 0.36, row + 0.36], color=_NEW, linewidth=2, linestyle="-" if within else "--"
             )
             axes.annotate(
-                f"≤ {percent(tool.mismatch.upper)}",
+                f"≤ {percent(_upper(tool))}",
                 (high, row),
                 xytext=(6, 0),
                 textcoords="offset points",
@@ -88,8 +88,12 @@ def mismatch_plot(tools: Sequence[ToolReport]) -> str:
         axes.set_ylim(len(compared) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel("share of compared calls that differ (logarithmic)")
+        axes.set_xlabel("share of compared calls that differ, by sandbox (logarithmic)")
         return _svg(figure, "Mismatch per tool with its always-valid interval and the budget of the next step")
+
+
+def _upper(tool: ToolReport) -> float:
+    return 1.0 if tool.bound.upper is None else tool.bound.upper
 
 
 def latency_plot(tools: Sequence[ToolReport]) -> str:

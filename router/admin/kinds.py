@@ -14,6 +14,7 @@ from router.store.database import Database
 from router.store.explained import explained
 from router.store.judgements import SqlJudgements
 from router.store.queries import SampleRow, samples_of
+from router.store.span import Span
 from router.store.standings import Kind, kinds
 
 
@@ -41,7 +42,7 @@ class Differences:
         """How many recorded calls would count less (positive) or again (negative)."""
         with self._database.reading() as connection:
             before, after = (
-                sum(each.calls for each in explained(connection, judged, first=0, now=self.now).values())
+                sum(each.calls for each in explained(connection, judged, span=Span(0), now=self.now).values())
                 for judged in (self.judged, Judged([*self.judgements, judgement]))
             )
         return after - before

@@ -1,15 +1,20 @@
 """What a report says, from the store: the bridge between its sums, the rule of promotion and the report's values."""
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
+from comparators.evidence.share import ALPHA
 from comparators.standing import Standing
 from crossfade.comparison import Severity
-from crossfade.evidence import Evidence
-from policies.promotion import NextStep, ToolNumbers, budget_after, evidence_of, next_steps, share_on_new
-from reports.interval import ALPHA, interval, trials_needed
+from crossfade.evidence import Evidence, Metric, Verdict
+from crossfade.said import Said
+from policies.promotion import budget_after, next_steps, share_on_new
 from reports.model import (
+    Bound,
+    Checks,
     FlagChange,
+    GrowthPoint,
     HourOfCalls,
     Latency,
     OriginRequests,
@@ -22,13 +27,18 @@ from reports.model import (
 )
 from reports.words import moment
 from reports.words import stages as told_stages
+from router.admin.evidence import evidence_of, growth
 from router.store import queries
+from router.store import sandboxes as by_sandbox
 from router.store.database import Database
 from router.store.flags import FlagChange as StoredChange
 from router.store.flags import SqlFlagRows
 from router.store.fold import COUNTERS
 from router.store.histogram import curve, quantile
-from router.store.queries import ToolFlag, ToolSums, Window, tool_flags, window
+from router.store.queries import ToolSums, Window, window
+from router.store.wishes import FlagPast, ToolFlag, flag_pasts, tool_flags
+
+_HISTORY = 10_000  # changes of flags that are looked through: which share each version asked for
 
 
 def report_data(database: Database, *, since: float, now: float) -> ReportData:
@@ -39,10 +49,12 @@ def report_data(database: Database, *, since: float, now: float) -> ReportData:
     known = {tool.tool: tool for tool in found.tools}
     # A tool whose flag is on belongs in the report even if nobody called it.
     names = [*known, *(tool for tool, flag in flags.items() if tool not in known and set(flag.shares) != {"off"})]
+    sums = [known.get(name) or _nothing(name) for name in sorted(names)]
+    judged = _evidence(sums, flags, flag_pasts(rows.history(limit=_HISTORY)), losses=found.losses, now=now)
     hours: dict[int, dict[str, int]] = {}
     for each in found.hours:
-        sums = hours.setdefault(each.hour, {"old": 0, "new": 0, "router": 0})
-        sums[each.answering] = sums.get(each.answering, 0) + each.calls
+        by_side = hours.setdefault(each.hour, {"old": 0, "new": 0, "router": 0})
+        by_side[each.answering] = by_side.get(each.answering, 0) + each.calls
     return ReportData(
         made_at=now,
         since=_begin(found, since, now),
@@ -50,10 +62,10 @@ def report_data(database: Database, *, since: float, now: float) -> ReportData:
         store=database.name,
         version=version("crossfade"),
         alpha=ALPHA,
-        tools=_tools([known.get(name) or _nothing(name) for name in sorted(names)], flags, found.losses),
+        tools=_tools(sums, flags, judged, now),
         hours=tuple(
-            HourOfCalls(hour=hour, old=sums["old"], new=sums["new"], router=sums["router"])
-            for hour, sums in sorted(hours.items())
+            HourOfCalls(hour=hour, old=by_side["old"], new=by_side["new"], router=by_side["router"])
+            for hour, by_side in sorted(hours.items())
         ),
         requests=tuple(
             OriginRequests(origin=origin, purpose=purpose, count=count)
@@ -67,9 +79,9 @@ def report_data(database: Database, *, since: float, now: float) -> ReportData:
 def evidence(database: Database, *, since: float, now: float) -> Mapping[str, Evidence]:
     """What the verdict on each tool rests on, from calls since then: what a ramp goes by is what a report shows."""
     found = window(database, since, now=now)
-    flags = tool_flags(SqlFlagRows(database).read()[1])
-    lost = sum(found.losses.values())
-    return {each.tool: evidence_of(_numbers(each, flags.get(each.tool), lost=lost)) for each in found.tools}
+    rows = SqlFlagRows(database)
+    flags, pasts = tool_flags(rows.read()[1]), flag_pasts(rows.history(limit=_HISTORY))
+    return _evidence(found.tools, flags, pasts, losses=found.losses, now=now)
 
 
 def _begin(found: Window, since: float, now: float) -> float:
@@ -79,45 +91,45 @@ def _begin(found: Window, since: float, now: float) -> float:
     return max(float(found.first_hour), since // 3600 * 3600)
 
 
+def _evidence(
+    sums: Sequence[ToolSums],
+    flags: Mapping[str, ToolFlag],
+    pasts: Mapping[str, FlagPast],
+    *,
+    losses: Mapping[str, int],
+    now: float,
+) -> Mapping[str, Evidence]:
+    lost = sum(losses.values())
+    return {
+        each.tool: evidence_of(each, flags.get(each.tool), pasts.get(each.tool), lost=lost, now=now) for each in sums
+    }
+
+
 def _tools(
-    sums: Sequence[ToolSums], flags: Mapping[str, ToolFlag], losses: Mapping[str, int]
+    sums: Sequence[ToolSums], flags: Mapping[str, ToolFlag], found: Mapping[str, Evidence], now: float
 ) -> tuple[ToolReport, ...]:
-    numbers = [_numbers(each, flags.get(each.tool), lost=sum(losses.values())) for each in sums]
-    steps = next_steps(numbers)
-    return tuple(_tool(each, flags.get(each.tool), steps[each.tool]) for each in sums)
-
-
-def _numbers(sums: ToolSums, flag: ToolFlag | None, *, lost: int) -> ToolNumbers:
-    """What the rule of promotion looks at."""
-    counts, stages = sums.counts, dict(flag.shares) if flag else {}
-    mismatch = interval(sums.differing, counts["compared"])
-    pairs = sum(counts[name] for name in ("both_ok", "old_failed", "new_failed", "both_failed"))
-    budget = budget_after(stages)
-    return ToolNumbers(
-        tool=sums.tool,
-        stages=stages,
-        compared=counts["compared"],
-        sandboxes=sums.sandboxes.compared,
-        differing=sums.differing,
-        contract=sums.contract,
-        mismatch_lower=mismatch.lower,
-        mismatch_upper=mismatch.upper,
-        new_failed=sums.new_failed,
-        new_failed_lower=interval(sums.new_failed, pairs).lower,
-        dropped=sums.dropped,
-        calls=counts["calls"],
-        lost_records=lost,
-        more_needed={budget: trials_needed(sums.differing, counts["compared"], budget)},
+    verdicts = next_steps(list(found.values()))
+    return tuple(
+        _tool(each, flags.get(each.tool), found[each.tool], verdicts[each.tool], grown=growth(each, now))
+        for each in sums
     )
 
 
-def _tool(sums: ToolSums, flag: ToolFlag | None, step: NextStep) -> ToolReport:
+def _tool(
+    sums: ToolSums, flag: ToolFlag | None, evidence: Evidence, verdict: Verdict, *, grown: Sequence[GrowthPoint]
+) -> ToolReport:
     counts, stages = sums.counts, dict(flag.shares) if flag else {}
     parity = Parity(**{name: counts[name] for name in ("both_ok", "old_failed", "new_failed", "both_failed")})
     return ToolReport(
         tool=sums.tool,
-        decision=str(step.word),
-        next_step=" ".join(filter(None, (step.text, _left_out(sums)))),
+        decision=str(verdict.word),
+        because=verdict.because,
+        said=_with_left_out(verdict.said, sums.explained.calls),
+        more_units=verdict.more_units,
+        more_days=verdict.more_days,
+        metrics=tuple(_metric(each, verdict) for each in evidence.metrics),
+        growth=tuple(grown),
+        checks=_checks(evidence),
         calls=counts["calls"],
         stages=stages if flag else None,
         exceptions=bool(flag and flag.has_exceptions),
@@ -132,11 +144,9 @@ def _tool(sums: ToolSums, flag: ToolFlag | None, step: NextStep) -> ToolReport:
         cosmetic=counts["cosmetic"],
         explained=sums.explained.calls,
         contract=sums.contract,
-        mismatch=interval(sums.differing, counts["compared"]),
-        mismatch_sandboxes=interval(sums.sandboxes.differing, sums.sandboxes.compared),
+        differing=sums.differing,
         budget=budget_after(stages),
         parity=parity,
-        new_failed=interval(parity.new_failed, parity.total),
         validated=counts["validated"],
         validation_seconds=sums.validation_seconds,
         latencies=tuple(
@@ -190,18 +200,50 @@ def _nothing(tool: str) -> ToolSums:
         held={},
         statuses={},
         latencies=(),
-        sandboxes=queries.Sandboxes(),
+        sandboxes=by_sandbox.Sandboxes(),
         signatures=(),
     )
 
 
-def _left_out(sums: ToolSums) -> str:
+def _with_left_out(said: Said, calls: int) -> Said:
     """Who decides must not have to look for it."""
-    calls = sums.explained.calls
     if not calls:
-        return ""
-    said = "1 call that differs is" if calls == 1 else f"{calls:,} calls that differ are"
-    return f"{said} left out: accepted or ignored."
+        return said
+    if calls == 1:
+        return Said("{said} 1 call that differs is left out: accepted or ignored.", said=said)
+    return Said("{said} {calls} calls that differ are left out: accepted or ignored.", said=said, calls=calls)
+
+
+def _metric(metric: Metric, verdict: Verdict) -> Bound:
+    word = verdict.words.get(metric.name)
+    return Bound(
+        name=metric.name,
+        estimate=metric.estimate,
+        lower=metric.lower,
+        upper=metric.upper if math.isfinite(metric.upper) else None,
+        harm=metric.harm,
+        budget=metric.budget,
+        ratio=metric.ratio,
+        critical=metric.critical,
+        units=metric.units,
+        least_units=metric.least_units,
+        more_units=metric.more_units,
+        word=str(word) if word else "",
+    )
+
+
+def _checks(evidence: Evidence) -> Checks:
+    quality = evidence.quality
+    return Checks(
+        due=quality.compared + sum(quality.missed.values()),
+        missed=quality.missed,
+        left_out=quality.left_out,
+        # Infinite: one sandbox on a side where none belongs.
+        sample_ratio_log_e=min(quality.sample_ratio_log_e, 1e6),
+        moved=quality.moved,
+        days_at_step=evidence.days_at_step,
+        units_per_day=evidence.units_per_day,
+    )
 
 
 def _first_look(signature: queries.Signature) -> tuple[bool, int, int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,8 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from crossfade.stage import PROCESS_GROUP, STAGES, TOOLS, Origin, Stage
 from policies.margins import HARM_MARGIN
-from reports.interval import interval
-from reports.model import ReportData, ToolReport
+from reports.model import GrowthPoint, ReportData, ToolReport
 from router.admin.access import Refused
 from router.admin.desk import Desk
 from router.admin.endpoints import Endpoint, Field, number
@@ -22,6 +21,7 @@ from router.admin.reporting import report_data
 from router.engine.decide import Decider
 from router.flags import schema
 from router.store.database import Database
+from router.store.fold import HOUR
 from router.store.hours import EvidenceHour, evidence_hours
 from router.twins.registry import Registry
 from router.twins.state import Twin
@@ -85,7 +85,7 @@ class ToolsApi:
             "signatures": [asdict(each) for each in report.signatures[:20]] if report else [],
             "latencies": [{**asdict(each), "curve": []} for each in report.latencies] if report else [],
             "dropped": dict(report.dropped) if report else {},
-            "series": series(hours),
+            "series": series(hours, report.growth if report else ()),
         }
         return JSONResponse(told)
 
@@ -132,14 +132,22 @@ def set_share(shares: Mapping[str, float]) -> float:
     return sum(percent for stage, percent in shares.items() if STAGES[Stage(stage)].wish is Origin.NEW) / 100
 
 
-def series(hours: Sequence[EvidenceHour]) -> list[dict[str, Any]]:
-    """Evidence as it grew: after each hour the share that differed so far, and the bounds that hold at every look."""
-    found, compared, differing = [], 0, 0
+def series(hours: Sequence[EvidenceHour], growth: Sequence[GrowthPoint]) -> list[dict[str, Any]]:
+    """Evidence as it grew: after each hour the share that differed so far, and the bounds that hold at every look.
+
+    `compared` is of calls, the share and its bounds of the sandboxes that were complete by then.
+    """
+    found, compared, known = [], 0, {"share": 0.0, "lower": 0.0, "upper": 1.0}
+    waiting = deque(growth)
     for each in hours:
-        compared, differing = compared + each.compared, differing + each.differing
-        known = interval(differing, compared)
-        counted = {"hour": each.hour, "calls": each.calls, "on_new": each.on_new, "compared": compared}
-        found.append({**counted, "share": known.share, "lower": known.lower, "upper": known.upper})
+        compared += each.compared
+        while waiting and waiting[0].at <= each.hour + HOUR:
+            point = waiting.popleft()
+            known = {"share": point.estimate, "lower": point.lower, "upper": point.upper}
+        found.append({"hour": each.hour, "calls": each.calls, "on_new": each.on_new, "compared": compared, **known})
+    if found and waiting:  # complete since the last hour with a call
+        point = waiting[-1]
+        found[-1] |= {"share": point.estimate, "lower": point.lower, "upper": point.upper}
     return found[-_POINTS:]
 
 
@@ -154,6 +162,7 @@ def _why_not(tool: str, twin: Twin, limiting: tuple[str, ...]) -> str:
 
 
 def _evidence(report: ToolReport) -> dict[str, Any]:
+    bound = report.bound
     return {
         "verdict": report.decision,
         "next_step": report.next_step,
@@ -162,9 +171,9 @@ def _evidence(report: ToolReport) -> dict[str, Any]:
         "wished_new": report.wished,
         "failed": report.failed,
         "compared": report.compared,
-        "differing": report.mismatch.events,
+        "differing": report.differing,
         "contract": report.contract,
-        "mismatch": {name: getattr(report.mismatch, name) for name in ("share", "lower", "upper")},
+        "mismatch": {"share": bound.estimate, "lower": bound.lower, "upper": bound.upper, "sandboxes": bound.units},
         "budget": report.budget,
         "parity": asdict(report.parity),
         "held": dict(report.held),

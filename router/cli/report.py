@@ -111,7 +111,7 @@ def _show(screen: Console, data: ReportData) -> None:
             percent(tool.effective_share),
             count(tool.calls),
             f"{count(tool.differing)}/{count(tool.compared)}",
-            percent(tool.mismatch.upper) if tool.compared else "–",
+            percent(tool.bound.upper or 0.0) if tool.compared else "–",
             tool.next_step,
             style=_STYLES.get(tool.decision),
         )

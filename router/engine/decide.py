@@ -81,7 +81,8 @@ class Decider:
             value = self.flags.stage(tool, subject)
             if value is None:
                 pinned = True
-                value = FlagValue(stage=_pin(pins.get(tool)), version=version, reason="flag unknown: pinned")
+                # No version: it was no flag that decided.
+                value = FlagValue(stage=_pin(pins.get(tool)), version=0, reason="flag unknown: pinned")
             values[tool] = value
         stages = {tool: value.stage for tool, value in values.items()}
         return Wishes(version=version, values=values, pinned=pinned, limiting=limiting(stages), bucket=subject.bucket)

@@ -117,11 +117,16 @@ def records_starting(database: "Database", id: str, *, limit: int = 10) -> Seque
 
 
 def records_after(
-    database: "Database", connection: Connection, seq: int, *, differing: bool = False
+    database: "Database", connection: Connection, seq: int, *, until: int | None = None, differing: bool = False
 ) -> Iterator[Sequence[Record]]:
-    """The records of the segments behind this one, segment by segment; `differing`: of those in which a call does."""
+    """The records of the segments behind this one, segment by segment; `differing`: of those in which a call does.
+
+    `until`: the last segment that is read.
+    """
     table = schema.segments
     heads = select(*_HEAD).where(table.c.seq > seq, table.c.differing >= int(differing)).order_by(table.c.seq)
+    if until is not None:
+        heads = heads.where(table.c.seq <= until)
     for head in connection.execute(heads).all():
         yield [each.record for each in _numbered(database, connection, head)]
 

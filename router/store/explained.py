@@ -2,13 +2,22 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Subquery, func, select
+from sqlalchemy import Connection, func, select
 
 from comparators.judging import Judged
 from router.store import schema
 from router.store.kinds import names_of
+from router.store.span import Span
+
+
+class Excuse(NamedTuple):
+    """Explained calls of one sandbox in one hour."""
+
+    calls: int
+    new_failed: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,16 +27,13 @@ class Explained:
     calls: int = 0
     contract: int = 0  # of these, broke the contract
     new_failed: int = 0  # of these, failed on new alone
-    sandboxes: int = 0  # that differ in nothing else
+    hours: Mapping[tuple[int, str], Excuse] = field(default_factory=dict)  # the same calls by hour and sandbox
 
 
 def explained(
-    connection: Connection, judged: Judged, *, first: int, now: float, sandbox_hours: Subquery | None = None
+    connection: Connection, judged: Judged, *, span: Span, now: float, by_sandbox: bool = False
 ) -> Mapping[str, Explained]:
-    """What is explained of each tool since the hour `first`.
-
-    `sandbox_hours`: the differing calls by sandbox; without them sandboxes are not counted.
-    """
+    """What is explained of each tool in the window; `by_sandbox`: `hours` too, which may be many."""
     if judged.excuses_nothing:
         return {}  # nothing to look for, in what may be years of hours
     sets = schema.kind_sets
@@ -39,21 +45,20 @@ def explained(
             func.min(sets.c.names).label("names"),
             *(func.sum(sets.c[name]).label(name) for name in sums),
         )
-        .where(sets.c.hour >= first)
+        .where(span.holds(sets.c.hour))
         .group_by(sets.c.tool, sets.c.kinds)
     )
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     known: dict[str, bool] = {}
+    failing: dict[tuple[str, str], float] = {}
     for row in connection.execute(query):
         if row.kinds not in known:
             known[row.kinds] = _excused(judged, row.names, now)
         if known[row.kinds]:
             counts[row.tool].update({name: int(getattr(row, name)) for name in sums})
-    excused = {kinds for kinds, is_explained in known.items() if is_explained}
-    if excused and sandbox_hours is not None:
-        for tool, sandboxes in _sandboxes(connection, excused, first, sandbox_hours).items():
-            counts[tool]["sandboxes"] = sandboxes
-    return {tool: Explained(**each) for tool, each in counts.items()}
+            failing[row.tool, row.kinds] = row.new_failed / row.calls
+    hours = _by_sandbox(connection, failing, span) if by_sandbox else {}
+    return {tool: Explained(**each, hours=hours.get(tool, {})) for tool, each in counts.items()}
 
 
 def explained_by_hour(
@@ -76,19 +81,19 @@ def _excused(judged: Judged, names: str, now: float) -> bool:
     return all(judged.explains(name, severity, now) for name, severity in names_of(names))
 
 
-def _sandboxes(connection: Connection, excused: set[str], first: int, hours: Subquery) -> Mapping[str, int]:
-    """Sandboxes by tool whose every differing call is explained."""
+def _by_sandbox(
+    connection: Connection, failing: Mapping[tuple[str, str], float], span: Span
+) -> Mapping[str, Mapping[tuple[int, str], Excuse]]:
+    """By tool, hour and sandbox. `failing`: of a tool's explained set of kinds, the share that failed on new alone."""
+    found: dict[str, dict[tuple[int, str], Excuse]] = defaultdict(dict)
+    if not failing:
+        return found
     table = schema.sandbox_kinds
-    calls: Counter[tuple[str, str]] = Counter()
-    for row in connection.execute(select(table).where(table.c.hour >= first)):
-        if row.kinds in excused:
-            calls[row.tool, row.sandbox] += row.calls
-    query = (
-        select(hours.c.tool, hours.c.sandbox, func.sum(hours.c.differing).label("differing"))
-        .where(hours.c.hour >= first, hours.c.differing > 0)
-        .group_by(hours.c.tool, hours.c.sandbox)
-    )
-    found: Counter[str] = Counter()
-    for row in connection.execute(query):
-        found[row.tool] += calls[row.tool, row.sandbox] >= row.differing
+    for row in connection.execute(select(table).where(span.holds(table.c.hour))):
+        # Kinds say how a call ended, so of a set all failed on new or none: the share is 0 or 1.
+        share = failing.get((row.tool, row.kinds))
+        if share is not None:
+            before = found[row.tool].get((row.hour, row.sandbox), Excuse(0, 0.0))
+            more = Excuse(before.calls + row.calls, before.new_failed + row.calls * share)
+            found[row.tool][row.hour, row.sandbox] = more
     return found

@@ -1,7 +1,8 @@
 """Folding records into the rows of hourly tables. Pure: the same records give the same rows."""
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from crossfade.comparison import Difference, Severity
 from crossfade.operation import OPERATIONS
 from crossfade.record import Record
 from router.store.histogram import buckets_of
+from router.store.schema import SANDBOX_SUMS
 
 HOUR = 3600
 SAMPLES_KEPT = 5  # of each signature
@@ -19,6 +21,7 @@ _SAMPLE_LIMIT = 2_000  # characters; comparators cap before, this is the last ne
 _NAMES = 500  # of signatures per tool and hour in one batch, tallies by four: names must not grow with traffic
 _OVERFLOW = "(more)"
 CLIENT_WENT_AWAY = 499
+_SUMMED = len(SANDBOX_SUMS)
 
 COUNTERS = (
     *("calls", "failed", "cancelled", "mirrored", "compared", "matched", "cosmetic", "contract"),
@@ -84,7 +87,7 @@ class Fold:
         self.sums: dict[tuple[int, str, str, str, str], Sums] = defaultdict(Sums)
         self.tallies: Counter[tuple[int, str, str, str, str]] = Counter()
         self.latencies: dict[tuple[int, str, str, str], Counter[int]] = defaultdict(Counter)
-        self.sandboxes: dict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        self.sandboxes: dict[tuple[int, str, str], list[float]] = {}
         self.signatures: dict[tuple[int, str, str], SignatureSums] = {}
         self._samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
         self._signatures_of: Counter[tuple[int, str]] = Counter()
@@ -155,9 +158,7 @@ class Fold:
                 self._tally(hour, kind, "held", reason, calls)
 
     def _add_latencies(self, hour: int, kind: _Kind, group: Sequence[Record]) -> None:
-        operation = OPERATIONS.get(kind.operation)
-        # A followed log lasts as long as somebody looks, and a refusal is quick: neither tells how fast an origin is.
-        if kind.answering not in ("old", "new") or (operation is not None and operation.stream):
+        if not _tells_speed(kind):
             return
         if kind.fate == "ok":
             self._add_durations((hour, kind.tool, kind.answering, "answer"), map(attrgetter("origin_seconds"), group))
@@ -170,15 +171,26 @@ class Fold:
             self.latencies[key].update(buckets)
 
     def _add_sandboxes(self, hour: int, kind: _Kind, group: Sequence[Record]) -> None:
-        on_new, compared, differing = kind.answering == "new", kind.matched is not None, differs(kind)
+        cancelled = kind.status == CLIENT_WENT_AWAY
+        is_pair = bool(kind.shadow_fate) and kind.answering in ("old", "new") and not cancelled
+        cell = parity(kind) if is_pair else ""
+        of_kind = (
+            *(True, kind.answering == "new", kind.matched is not None, differs(kind)),
+            *(kind.fate != "ok" and not cancelled, kind.wish == "new"),
+            *(is_pair, cell == "old_failed", cell == "new_failed"),
+        )
+        # Of the whole group: where a flag changed within one batch, who was decided by which version is not asked. A
+        # sandbox for which the tool is off was perhaps never asked about, or everything is killed: that is no share.
+        versions = {0} if kind.stage == "off" else set(map(attrgetter("flag_version"), group))
+        lowest, highest = min(versions), max(versions)
+        timed, logs = _typical(kind, group)
         for sandbox, calls in Counter(map(attrgetter("sandbox"), group)).items():
             if not sandbox:
                 continue
-            sums = self.sandboxes[hour, kind.tool, sandbox]
-            sums[0] += calls
-            sums[1] += calls * on_new
-            sums[2] += calls * compared
-            sums[3] += calls * differing
+            times = timed.get(sandbox, 0), logs.get(sandbox, 0.0)
+            more = [*(calls * counted for counted in of_kind), *times, lowest, highest]
+            if (sums := self.sandboxes.setdefault((hour, kind.tool, sandbox), more)) is not more:
+                add_sandbox(sums, more)
 
     def _add_differences(self, hour: int, record: Record) -> None:
         named: dict[str, Difference] = {}
@@ -240,6 +252,32 @@ def _by_hour(records: Sequence[Record]) -> Iterable[tuple[int, Sequence[Record]]
     for record in records:
         groups[hour_of(record.at)].append(record)
     return groups.items()
+
+
+def _tells_speed(kind: _Kind) -> bool:
+    """A followed log lasts as long as somebody looks, and an answer of ours is no origin's."""
+    operation = OPERATIONS.get(kind.operation)
+    return kind.answering in ("old", "new") and not (operation is not None and operation.stream)
+
+
+def _typical(kind: _Kind, group: Sequence[Record]) -> tuple[Mapping[str, int], Mapping[str, float]]:
+    """By sandbox: how many answers tell how fast the origin is, and the sum of the logarithms of their seconds."""
+    timed: dict[str, int] = defaultdict(int)
+    logs: dict[str, float] = defaultdict(float)
+    if kind.fate == "ok" and _tells_speed(kind):  # a refusal is quick
+        for record in group:
+            if record.origin_seconds > 0:
+                timed[record.sandbox] += 1
+                logs[record.sandbox] += math.log(record.origin_seconds)
+    return timed, logs
+
+
+def add_sandbox(sums: list[float], more: Sequence[float]) -> None:
+    """Add to a row of sandbox_hours, without its key, another of the same key."""
+    for place in range(_SUMMED):
+        sums[place] += more[place]
+    sums[_SUMMED] = min(sums[_SUMMED], more[_SUMMED])
+    sums[_SUMMED + 1] = max(sums[_SUMMED + 1], more[_SUMMED + 1])
 
 
 def hour_of(at: float) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, SelectBase, func, select, union_all, update
 from router.store import schema
 from router.store.bulk import BulkInsert
 from router.store.calls import records_after
-from router.store.fold import Fold
+from router.store.fold import Fold, add_sandbox
 
 if TYPE_CHECKING:
     from router.store.database import Database
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 WRITTEN = "late_sums"  # in meta: the last segment whose late sums are in their tables
 _EVERY_SECONDS = 10.0
 _MOST_SANDBOXES = 20_000  # more of them at once would make a client's write wait long (WriteGate)
-_SANDBOXES = BulkInsert(schema.sandbox_hours, adds=("calls", "on_new", "compared", "differing"))
+_SANDBOXES = BulkInsert(
+    schema.sandbox_hours, adds=schema.SANDBOX_SUMS, lowest=("first_version",), highest=("last_version",)
+)
 _UNWRITTEN = BulkInsert(schema.sandboxes_unwritten)
 _LATENCIES = BulkInsert(schema.latencies, replaces=("histogram",))
 
@@ -33,19 +35,21 @@ _LATENCIES = BulkInsert(schema.latencies, replaces=("histogram",))
 class LateSums:
     """What folds add to sandbox_hours and to latencies, by the keys of those tables."""
 
-    sandboxes: dict[tuple[int, str, str], list[int]] = field(default_factory=dict)
+    sandboxes: dict[tuple[int, str, str], list[float]] = field(default_factory=dict)
     latencies: dict[tuple[int, str, str, str], Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, fold: Fold) -> None:
+        self.add_sandboxes(fold)
+        for where, histogram in fold.latencies.items():
+            self.latencies[where].update(histogram)
+
+    def add_sandboxes(self, fold: Fold) -> None:
         for key, more in fold.sandboxes.items():
             counts = self.sandboxes.get(key)
             if counts is None:
                 self.sandboxes[key] = [*more]
             else:
-                for place, count in enumerate(more):
-                    counts[place] += count
-        for where, histogram in fold.latencies.items():
-            self.latencies[where].update(histogram)
+                add_sandbox(counts, more)
 
     def write(self, connection: Connection) -> None:
         _SANDBOXES.run(connection, self._sandbox_rows())

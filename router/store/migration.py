@@ -9,8 +9,9 @@ from crossfade.record import Record
 from router.store import schema
 from router.store.bulk import BulkInsert
 from router.store.calls import Segment, records_after
+from router.store.fold import Fold
 from router.store.kinds import KindSets
-from router.store.late import WRITTEN
+from router.store.late import WRITTEN, LateSums
 from router.store.rows import record_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def migrate(database: "Database") -> None:
     if is_first:
         _make_segments(database)
     _count_kinds(database)
+    _count_sandboxes(database)
 
 
 def _make_segments(database: "Database") -> None:
@@ -59,6 +61,23 @@ def _count_kinds(database: "Database") -> None:
         schema.metadata.create_all(connection, checkfirst=True)
         for records in records_after(database, connection, 0, differing=True):
             KindSets(records).write(connection)
+        _say(connection, "schema_version", 3)
+    log.warning("store is converted to schema %d", 3)
+
+
+def _count_sandboxes(database: "Database") -> None:
+    """Schema 3 to 4: more sums by sandbox, counted again from the records that are still there."""
+    with database.writing() as connection:
+        if _version(connection) != 3:
+            return  # another process was faster
+        schema.sandbox_hours.drop(connection)
+        schema.sandbox_hours.create(connection)
+        # What is behind the last segment whose sums are written, the next writer adds.
+        written = select(schema.meta.c.value).where(schema.meta.c.name == WRITTEN)
+        sums = LateSums()
+        for records in records_after(database, connection, 0, until=int(connection.execute(written).scalar_one())):
+            sums.add_sandboxes(Fold(records))
+        sums.write(connection)
         _say(connection, "schema_version", schema.SCHEMA_VERSION)
     log.warning("store is converted to schema %d", schema.SCHEMA_VERSION)
 

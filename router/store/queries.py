@@ -1,26 +1,26 @@
 """Sums that the command line and the report read, as plain values."""
 
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import orjson
-from sqlalchemy import Connection, Row, Subquery, Table, func, select
+from sqlalchemy import Connection, Row, Table, func, select
 
 from comparators.judging import Judged
 from comparators.standing import Standing
-from crossfade.stage import Stage
 from router.store import schema
 from router.store.database import Database
 from router.store.explained import Explained, explained
-from router.store.fold import COUNTERS, HOUR
+from router.store.fold import COUNTERS
 from router.store.histogram import merged
 from router.store.judgements import judgements
 from router.store.late import LateSums, unwritten
+from router.store.sandboxes import Sandboxes, SandboxUnits, sandbox_units
+from router.store.span import Span
 from router.store.standings import Standings
-
-_FLAG_PREFIX = "sandbox-migration-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +57,6 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sandboxes:
-    """Sandboxes with at least one such call."""
-
-    seen: int = 0
-    on_new: int = 0
-    compared: int = 0
-    differing: int = 0  # in something that is not explained
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSums:
     """What was counted of one tool in the window. `counts` has the columns of rollups."""
 
@@ -82,6 +72,7 @@ class ToolSums:
     latencies: tuple[Latency, ...]
     sandboxes: Sandboxes
     signatures: tuple[Signature, ...]
+    units: tuple[SandboxUnits, ...] = ()
     explained: Explained = field(default_factory=Explained)
 
     @property
@@ -123,46 +114,40 @@ class Window:
     losses: Mapping[str, int]  # reason -> records
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolFlag:
-    """What a tool's flag asks for. `shares` is stage -> share of 1 for sandboxes that no rule or target names."""
+def window(database: Database, since: float = 0.0, until: float = math.inf, *, now: float | None = None) -> Window:
+    """Sums of every hour of which a part lies between the two: hours are not split.
 
-    version: int
-    shares: Mapping[str, float]
-    has_exceptions: bool = False
-
-
-def window(database: Database, since: float = 0.0, *, now: float | None = None) -> Window:
-    """Sums of every hour that ended after `since`: hours are not split. `now`: at which ignore rules are in force."""
-    first = int(since // HOUR) * HOUR
+    `now`: at which ignore rules are in force.
+    """
+    span = Span.of(since, until)
     now = time.time() if now is None else now
     with database.reading() as connection:
-        rollups = connection.execute(select(schema.rollups).where(schema.rollups.c.hour >= first)).all()
+        rollups = connection.execute(select(schema.rollups).where(span.holds(schema.rollups.c.hour))).all()
         by_tool: dict[str, list[Row[tuple[object, ...]]]] = defaultdict(list)
         for row in rollups:
             by_tool[row.tool].append(row)
-        tallies = _tallies(connection, first)
+        tallies = _tallies(connection, span)
         late = unwritten(database, connection)
-        latencies = _latencies(connection, late, first)
+        latencies = _latencies(connection, late, span)
         hours_of_sandboxes = late.sandbox_hours(connection).subquery()
         judged = Judged(judgements(connection))
-        excused = explained(connection, judged, first=first, now=now, sandbox_hours=hours_of_sandboxes)
-        sandboxes = _sandboxes(connection, hours_of_sandboxes, first)
-        signatures = _signatures(connection, first, Standings(connection, judged, now))
+        excused = explained(connection, judged, span=span, now=now, by_sandbox=True)
+        units = sandbox_units(connection, hours_of_sandboxes, span, excused)
+        signatures = _signatures(connection, span, Standings(connection, judged, now))
         tools = tuple(
             _tool(
                 tool,
                 by_tool[tool],
                 tallies=tallies,
                 latencies=latencies.get(tool, {}),
-                sandboxes=sandboxes.get(tool, Sandboxes()),
+                units=tuple(units.get(tool, ())),
                 signatures=signatures.get(tool, ()),
                 excused=excused.get(tool, Explained()),
             )
             for tool in sorted(by_tool)
         )
-        requests = _sums(connection, schema.origin_requests, ("origin", "purpose"), first)
-        losses = _sums(connection, schema.losses, ("reason",), first)
+        requests = _sums(connection, schema.origin_requests, ("origin", "purpose"), span)
+        losses = _sums(connection, schema.losses, ("reason",), span)
     hours = [row.hour for row in rollups]
     return Window(
         since=since,
@@ -178,7 +163,7 @@ def window(database: Database, since: float = 0.0, *, now: float | None = None) 
 def origin_requests(database: Database, since: float = 0.0) -> Mapping[tuple[str, str], int]:
     """Requests that were sent, by (origin, purpose), in every hour that ended after `since`. Raises Unreachable."""
     with database.reading() as connection:
-        found = _sums(connection, schema.origin_requests, ("origin", "purpose"), int(since // HOUR) * HOUR)
+        found = _sums(connection, schema.origin_requests, ("origin", "purpose"), Span.of(since))
     return {(key[0], key[1]): count for key, count in found.items()}
 
 
@@ -190,22 +175,13 @@ def samples_of(database: Database, name: str) -> Sequence[SampleRow]:
     return [SampleRow(call=row.call, at=row.at, path=row.path, old=row.old, new=row.new) for row in rows]
 
 
-def tool_flags(flags: Mapping[str, Mapping[str, object]]) -> Mapping[str, ToolFlag]:
-    """What the migration flags ask for, by tool. Flags of another shape are left out."""
-    found: dict[str, ToolFlag] = {}
-    for key, flag in flags.items():
-        if key.startswith(_FLAG_PREFIX) and (parsed := _tool_flag(flag)) is not None:
-            found[key.removeprefix(_FLAG_PREFIX)] = parsed
-    return found
-
-
 def _tool(
     tool: str,
     rows: Iterable[Row[tuple[object, ...]]],
     *,
     tallies: Mapping[tuple[str, str], Mapping[str, int]],
     latencies: Mapping[tuple[str, str], Mapping[int, int]],
-    sandboxes: Sandboxes,
+    units: tuple[SandboxUnits, ...],
     signatures: tuple[Signature, ...],
     excused: Explained,
 ) -> ToolSums:
@@ -226,7 +202,8 @@ def _tool(
             Latency(origin=origin, position=position, histogram=histogram)
             for (origin, position), histogram in sorted(latencies.items())
         ),
-        sandboxes=replace(sandboxes, differing=sandboxes.differing - excused.sandboxes),
+        sandboxes=Sandboxes.of(units),
+        units=units,
         signatures=signatures,
         explained=excused,
     )
@@ -259,53 +236,31 @@ def _hours(rollups: Iterable[Row[tuple[object, ...]]]) -> tuple[HourSums, ...]:
     )
 
 
-def _tallies(connection: Connection, first: int) -> Mapping[tuple[str, str], Mapping[str, int]]:
+def _tallies(connection: Connection, span: Span) -> Mapping[tuple[str, str], Mapping[str, int]]:
     found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for (tool, kind, name), count in _sums(connection, schema.tallies, ("tool", "kind", "name"), first).items():
+    for (tool, kind, name), count in _sums(connection, schema.tallies, ("tool", "kind", "name"), span).items():
         found[tool, kind][name] = count
     return found
 
 
 def _latencies(
-    connection: Connection, late: LateSums, first: int
+    connection: Connection, late: LateSums, span: Span
 ) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, int]]]:
     found: dict[str, dict[tuple[str, str], Mapping[int, int]]] = defaultdict(dict)
 
     def add(tool: str, key: tuple[str, str], histogram: Mapping[int, int]) -> None:
         found[tool][key] = merged(found[tool].get(key, {}), histogram)
 
-    for row in connection.execute(select(schema.latencies).where(schema.latencies.c.hour >= first)):
+    for row in connection.execute(select(schema.latencies).where(span.holds(schema.latencies.c.hour))):
         histogram = {int(bucket): count for bucket, count in orjson.loads(row.histogram).items()}
         add(row.tool, (row.origin, row.position), histogram)
     for (hour, tool, origin, position), counts in late.latencies.items():
-        if hour >= first:
+        if span.first <= hour < span.end:
             add(tool, (origin, position), counts)
     return found
 
 
-def _sandboxes(connection: Connection, hours: Subquery, first: int) -> Mapping[str, Sandboxes]:
-    each = (
-        select(
-            hours.c.tool,
-            hours.c.sandbox,
-            *(func.max(hours.c[name]).label(name) for name in ("on_new", "compared", "differing")),
-        )
-        .where(hours.c.hour >= first)
-        .group_by(hours.c.tool, hours.c.sandbox)
-        .subquery()
-    )
-    query = select(
-        each.c.tool,
-        func.count().label("seen"),
-        *(func.count().filter(each.c[name] > 0).label(name) for name in ("on_new", "compared", "differing")),
-    ).group_by(each.c.tool)
-    return {
-        row.tool: Sandboxes(seen=row.seen, on_new=row.on_new, compared=row.compared, differing=row.differing)
-        for row in connection.execute(query)
-    }
-
-
-def _signatures(connection: Connection, first: int, standings: Standings) -> Mapping[str, tuple[Signature, ...]]:
+def _signatures(connection: Connection, span: Span, standings: Standings) -> Mapping[str, tuple[Signature, ...]]:
     table = schema.signatures
     query = (
         select(
@@ -316,10 +271,10 @@ def _signatures(connection: Connection, first: int, standings: Standings) -> Map
             func.min(table.c.first_seen).label("first_seen"),
             func.max(table.c.last_seen).label("last_seen"),
         )
-        .where(table.c.hour >= first)
+        .where(span.holds(table.c.hour))
         .group_by(table.c.tool, table.c.name)
     )
-    samples = _samples(connection, first)
+    samples = _samples(connection, span)
     found: dict[str, list[Signature]] = defaultdict(list)
     for row in connection.execute(query):
         found[row.tool].append(
@@ -336,38 +291,15 @@ def _signatures(connection: Connection, first: int, standings: Standings) -> Map
     return {tool: tuple(sorted(each, key=lambda one: (-one.count, one.name))) for tool, each in found.items()}
 
 
-def _samples(connection: Connection, first: int) -> Mapping[tuple[str, str], Sequence[SampleRow]]:
+def _samples(connection: Connection, span: Span) -> Mapping[tuple[str, str], Sequence[SampleRow]]:
     table = schema.samples
     found: dict[tuple[str, str], list[SampleRow]] = defaultdict(list)
-    for row in connection.execute(select(table).where(table.c.at >= first).order_by(table.c.seq.desc())):
+    for row in connection.execute(select(table).where(span.holds(table.c.at)).order_by(table.c.seq.desc())):
         found[row.tool, row.name].append(SampleRow(call=row.call, at=row.at, path=row.path, old=row.old, new=row.new))
     return found
 
 
-def _sums(connection: Connection, table: Table, keys: Sequence[str], first: int) -> Mapping[tuple[str, ...], int]:
+def _sums(connection: Connection, table: Table, keys: Sequence[str], span: Span) -> Mapping[tuple[str, ...], int]:
     columns = [table.c[key] for key in keys]
-    query = select(*columns, func.sum(table.c.count)).where(table.c.hour >= first).group_by(*columns)
+    query = select(*columns, func.sum(table.c.count)).where(span.holds(table.c.hour)).group_by(*columns)
     return {tuple(row[:-1]): int(row[-1]) for row in connection.execute(query)}
-
-
-def _tool_flag(flag: Mapping[str, object]) -> ToolFlag | None:
-    match flag:
-        case {"version": int(version), "on": False, "variations": [*stages], "offVariation": int(off)}:
-            shares = {off: 1.0}
-        case {"version": int(version), "variations": [*stages], "fallthrough": {"variation": int(only)}}:
-            shares = {only: 1.0}
-        case {
-            "version": int(version),
-            "variations": [*stages],
-            "fallthrough": {"rollout": {"variations": [*weighted]}},
-        }:
-            shares = {each["variation"]: each["weight"] / 100_000 for each in weighted if each["weight"]}
-        case _:
-            return None
-    if any(index >= len(stages) or stages[index] not in list(Stage) for index in shares):
-        return None
-    return ToolFlag(
-        version=version,
-        shares={str(stages[index]): share for index, share in sorted(shares.items())},
-        has_exceptions=bool(flag.get("rules") or flag.get("targets") or flag.get("contextTargets")),
-    )

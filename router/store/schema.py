@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # Raise it with every change that an older program could not read or would damage.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 # SQLite numbers rows by itself only where the type is spelled INTEGER.
@@ -84,12 +84,22 @@ latencies = Table(
 )
 
 
+# What is summed of a sandbox, and the lowest and highest version of the tool's flag that its calls were decided by
+# (0: by no share of it). `wished`: for which the flag wished new. `log_seconds`: sum of logarithms over the `timed`.
+SANDBOX_SUMS = (
+    *("calls", "on_new", "compared", "differing", "failed", "wished", "pairs", "old_failed", "new_failed", "timed"),
+    "log_seconds",
+)
+
+
 def _of_sandboxes() -> Sequence[Column[Any]]:
     return (
         Column("hour", BigInteger, primary_key=True),
         Column("tool", String, primary_key=True),
         Column("sandbox", String, primary_key=True),
-        *map(_count, ("calls", "on_new", "compared", "differing")),
+        *map(_count, SANDBOX_SUMS[:-1]),
+        Column(SANDBOX_SUMS[-1], Float, nullable=False, server_default="0"),
+        *map(_count, ("first_version", "last_version")),
     )
 
 

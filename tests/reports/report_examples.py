@@ -15,6 +15,8 @@ NOW = 1_795_349_400.0
 _STAGES = ["off", "dualwrite", "shadow", "live", "rampdown", "complete"]
 NASTY = "<script>alert('new')</script>\n\x1b[31mred\x1b[0m & `tick` | pipe"
 
+_DAY = 86_400.0
+_SANDBOXES = 320
 # tool -> (operation, live share, calls, share compared, share differing, milliseconds)
 _TOOLS = {
     "files": ("fs.info", 0.5, 2_400, 0.97, 0.0, 6),
@@ -30,8 +32,8 @@ _TOOLS = {
 
 def fill(database: Database) -> None:
     """Write records, requests and flags."""
-    flags = SqlFlagRows(database, now=lambda: NOW - 4_000)
     for version, share in ((1, 0.1), (2, 0.5)):
+        flags = SqlFlagRows(database, now=lambda at=NOW - (10 - version) * _DAY: at)  # type: ignore[misc]
         for tool, (_, live, *_rest) in _TOOLS.items():
             if tool != "lifecycle" and (version == 1 or live > 0.1):
                 expected = version - 1 or None
@@ -68,8 +70,9 @@ def _records(chance: random.Random) -> Iterator[Record]:
     for tool, (operation, live, calls, compared, differing, milliseconds) in _TOOLS.items():
         for _ in range(calls):
             number += 1
-            sandbox = chance.randrange(60)
-            wish = "new" if sandbox < 60 * live else "old"
+            sandbox = chance.randrange(_SANDBOXES)
+            # Its place on the line of buckets has nothing to do with when it was born.
+            wish = "new" if sandbox * 7 % _SANDBOXES < _SANDBOXES * live else "old"
             answering = wish if chance.random() > 0.06 else "old"
             is_compared = chance.random() < compared
             times = {"old": chance.lognormvariate(0, 0.5), "new": chance.lognormvariate(0.25, 0.7)}
@@ -77,7 +80,7 @@ def _records(chance: random.Random) -> Iterator[Record]:
             other = "old" if answering == "new" else "new"
             fields: dict[str, Any] = {
                 "id": f"{number:012x}{chance.getrandbits(56):014x}",
-                "at": NOW - chance.random() * 6 * 3_600,
+                "at": NOW - 7.8 * _DAY * (sandbox + 1) / _SANDBOXES + chance.random() * 1_800,
                 "operation": operation,
                 "effect": "read",
                 "tool": tool,
@@ -86,6 +89,7 @@ def _records(chance: random.Random) -> Iterator[Record]:
                 "stage": "live" if wish == "new" else "shadow",
                 "wish": wish,
                 "answering": answering,
+                "flag_version": 2 if live > 0.1 else 1,
                 "reason": f"{tool} is live"
                 if answering == wish
                 else f"{tool} is live; held on old: follower is behind",

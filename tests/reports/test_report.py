@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 from reports import ReportData, render
@@ -24,7 +25,10 @@ def test_every_decision_of_the_example_stands_in_every_form(data: ReportData, fi
         "expose": "HOLD-DATA",
         "lifecycle": "FOLLOWS",
     }
-    for text in (files["report.html"].decode().replace("\N{NO-BREAK SPACE}", " "), files["report.md"].decode()):
+    for text in (
+        unescape(files["report.html"].decode()).replace("\N{NO-BREAK SPACE}", " "),
+        files["report.md"].decode(),
+    ):
         assert all(tool.decision in text and tool.next_step in text for tool in data.tools)
 
 
@@ -128,7 +132,10 @@ def test_json_has_a_schema_and_the_numbers(data: ReportData, files: Mapping[str,
     assert set(report) >= {"made_at", "since", "until", "alpha", "tools", "requests", "lost_records", "flag_changes"}
     for tool in report["tools"]:
         assert tool["decision"] in DECISIONS
-        assert set(tool["mismatch"]) == {"events", "trials", "lower", "upper"}
+        assert {each["name"] for each in tool["metrics"]} >= {"mismatch", "error rate"}
+        for each in tool["metrics"]:
+            assert each["upper"] is None or each["lower"] <= each["estimate"] <= each["upper"]
+        assert [each["units"] for each in tool["growth"]] == sorted(each["units"] for each in tool["growth"])
         assert set(tool["parity"]) == {"both_ok", "old_failed", "new_failed", "both_failed"}
         assert 0 <= tool["effective_share"] <= 1
         assert sum(tool["answered"].values()) == tool["calls"]

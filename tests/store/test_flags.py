@@ -16,7 +16,7 @@ from router.flags.embedded import EmbeddedFlags
 from router.flags.schema import build, check, shares
 from router.store.database import Database
 from router.store.flags import SqlFlagRows, open_flag_rows
-from router.store.queries import tool_flags
+from router.store.wishes import tool_flags
 from tests.flags.conftest import stage, until
 
 STAGES = ["off", "dualwrite", "shadow", "live", "rampdown", "complete"]

@@ -1,5 +1,6 @@
 """Folding: counting kind by kind gives what counting one by one gives."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from crossfade.comparison import Change, Difference, Severity
 from crossfade.record import Record
 from router.store.fold import COUNTERS, HOUR, Fold
 from router.store.histogram import buckets_of
+from router.store.schema import SANDBOX_SUMS
 from tests.store.store_examples import NOON, differing, record
 
 MODE = differing().differences[0]
@@ -31,6 +33,8 @@ records = st.fixed_dictionaries(
         "sandbox": st.sampled_from(["", "a", "b"]),
         "answering": st.sampled_from(["old", "new", "router"]),
         "wish": st.sampled_from(["old", "new"]),
+        "stage": st.sampled_from(["off", "live"]),
+        "flag_version": st.integers(1, 3),
         "reason": st.sampled_from(["files is live", "held: behind"]),
         "operation": st.sampled_from(["fs.info", "session.follow", "nobody knows"]),
         "status": st.sampled_from([200, 404, 499]),
@@ -123,16 +127,37 @@ def test_latencies_are_those_of_answers_that_an_origin_gave(batch: Sequence[Reco
 
 @given(batches)
 def test_sandboxes_are_counted_where_there_is_one(batch: Sequence[Record]) -> None:
-    sandboxes: dict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    sandboxes: dict[tuple[int, str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    versions: dict[tuple[int, str, str], list[int]] = defaultdict(list)
     for each in batch:
-        if each.sandbox:
-            sums = sandboxes[_hour(each), each.tool, each.sandbox]
-            sums[0] += 1
-            sums[1] += each.answering == "new"
-            sums[2] += each.matched is not None
-            sums[3] += each.matched is False and each.severity != "cosmetic"
+        if not each.sandbox:
+            continue
+        place = _hour(each), each.tool, each.sandbox
+        sums, gone = sandboxes[place], each.status == 499
+        by_origin = each.answering in ("old", "new")
+        sums["calls"] += 1
+        sums["on_new"] += each.answering == "new"
+        sums["compared"] += each.matched is not None
+        sums["differing"] += each.matched is False and each.severity != "cosmetic"
+        sums["failed"] += each.fate != "ok" and not gone
+        sums["wished"] += each.wish == "new"
+        if each.shadow_fate and by_origin and not gone:
+            fates = {each.answering: each.fate, {"old": "new", "new": "old"}[each.answering]: each.shadow_fate}
+            sums["pairs"] += 1
+            sums["old_failed"] += fates["old"] != "ok" and fates["new"] == "ok"
+            sums["new_failed"] += fates["new"] != "ok" and fates["old"] == "ok"
+        if by_origin and each.fate == "ok" and each.origin_seconds and each.operation != "session.follow":
+            sums["timed"] += 1
+            sums["log_seconds"] += math.log(each.origin_seconds)
+        versions[place].append(0 if each.stage == "off" else each.flag_version)
 
-    assert Fold(batch).sandboxes == sandboxes
+    found = Fold(batch).sandboxes
+    assert {key: pytest.approx([sums[name] for name in SANDBOX_SUMS]) for key, sums in sandboxes.items()} == {
+        key: sums[: len(SANDBOX_SUMS)] for key, sums in found.items()
+    }
+    assert {key: sums[len(SANDBOX_SUMS) :] for key, sums in found.items()} == {
+        key: [min(each), max(each)] for key, each in versions.items()
+    }
 
 
 @given(batches)

@@ -12,8 +12,9 @@ from router.store.calls import tail
 from router.store.database import Database, open_database
 from router.store.fold import Fold
 from router.store.late import LateWriter
-from router.store.queries import Sandboxes, window
+from router.store.queries import window
 from router.store.records import SqlRecords
+from router.store.sandboxes import Sandboxes
 from tests.store.store_examples import NOON, differing, record
 
 

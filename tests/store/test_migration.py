@@ -179,6 +179,43 @@ def test_a_store_of_schema_2_is_counted_once(url: str) -> None:
     assert (found.counts["calls"], found.explained.calls, found.differing) == (3, 2, 0)
 
 
+def test_a_store_of_schema_3_is_counted_again_by_sandbox(url: str) -> None:
+    database = open_database(url)
+    writer = SqlRecords(database)
+    kept = [record(flag_version=4), differing(sandbox="other", flag_version=4), record(shadow_fate="failed")]
+    for each in kept:
+        writer.add(each)
+    writer.close()
+    expected = window(database)
+    database.close()
+    with _connected(url) as connection:
+        connection.executescript(_SANDBOX_HOURS_3)
+        connection.execute("UPDATE meta SET value = '3' WHERE name = 'schema_version'")
+
+    database = open_database(url)
+    migration.migrate(database)  # as a second process that was late
+    found = window(database)
+    writer = SqlRecords(database)
+    writer.add(record(flag_version=4))
+    writer.close()
+    later = window(database)
+    database.close()
+
+    assert found == expected
+    assert {each.sandbox: each.pairs.calls for each in later.tools[0].units} == {"sb-1": 3, "other": 1}
+
+
+_SANDBOX_HOURS_3 = """
+DROP TABLE sandbox_hours;
+CREATE TABLE sandbox_hours (
+    hour BIGINT NOT NULL, tool VARCHAR NOT NULL, sandbox VARCHAR NOT NULL, calls BIGINT DEFAULT '0' NOT NULL,
+    on_new BIGINT DEFAULT '0' NOT NULL, compared BIGINT DEFAULT '0' NOT NULL, differing BIGINT DEFAULT '0' NOT NULL,
+    PRIMARY KEY (hour, tool, sandbox)
+);
+INSERT INTO sandbox_hours SELECT 0, 'files', 'gone', 1, 0, 1, 0;
+"""
+
+
 def _accepted(subject: str) -> Judgement:
     return Judgement(
         at=NOON, saying=Saying.ACCEPT, subject=subject, author="ada", reason="known", severity=Severity.CONTENT
