@@ -61,6 +61,7 @@ from router.store.twins import SqlTwins
 from router.telemetry import Telemetry, TimedUpstream
 from router.twins.birth import Births
 from router.twins.direct import Direct
+from router.twins.early import EarlyStops
 from router.twins.egress import Egress
 from router.twins.evacuate import Evacuation
 from router.twins.keeper import Keeper
@@ -316,6 +317,7 @@ def _wire(
         keeper, egress, SystemChanges(sides=sides, roots=settings.mirror.roots, where=settings.mirror.system_roots),
         decider.seat_wanted, reconciler.moved, settings.mirror.move_idle_seconds,
     )  # fmt: skip
+    lifetimes.early = EarlyStops(keeper, moves, lifetimes.done)
     lifecycle = Lifecycle(forward, registry, sides, births, keeper, moves, decider, only_new, eligible)
     loop = asyncio.get_running_loop()
 

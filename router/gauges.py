@@ -53,7 +53,7 @@ def gauges(app: Running) -> None:
     gauge("crossfade_twins", "Sandboxes with two sides, by seat and state of the follower.", followers)
     gauge("crossfade_twins_dirty", "Twins whose follower may differ.", lambda: sum(t.row.dirty for t in app.registry))
     gauge("crossfade_settles_failing", "Twins whose last settle failed.", lambda: len(app.keeper.failures))
-    gauge("crossfade_lifetimes", "What was done since the start to seats on new, by their timers.", lifetimes)
+    gauge("crossfade_lifetimes", "What was done since the start to sandboxes, by their timers.", lifetimes)
     gauge("crossfade_deletes_overdue", "Deletes that failed at least three times.", lambda: app.keeper.overdue())
     gauge("crossfade_breaker_open", "Whether an origin's followers are left alone after failures.", breakers)
     gauge("crossfade_records_waiting", "Records not yet on disk.", lambda: app.records.waiting)

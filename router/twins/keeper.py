@@ -88,7 +88,7 @@ class Keeper:
             while True:
                 now = self.sides.clock.monotonic()
                 wait = max(
-                    min(twin.last_activity + self.quiet_seconds, latest) - now,
+                    min(max(twin.last_activity, twin.moved_at) + self.quiet_seconds, latest) - now,
                     twin.unusable_until - now,
                     twin.suspended_until - now,
                 )
@@ -173,8 +173,8 @@ class Keeper:
         if settled.clean and not twin.hot:
             twin.settled_at = self.sides.clock.now()
         if not settled.clean:
-            # Something moved meanwhile: another round once it is quiet again.
-            twin.last_activity = max(twin.last_activity, self.sides.clock.monotonic())
+            # Something moved meanwhile: another round once it is quiet again. Its idle timer runs on.
+            twin.moved_at = self.sides.clock.monotonic()
             return False
         if twin.gen == gen and not twin.late_paths(_ANYWHERE, self.sides.clock.monotonic()):
             self.lanes.settled(twin)

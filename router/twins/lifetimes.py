@@ -8,10 +8,9 @@ provider's longest run is over it is paused and resumed at a quiet moment.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
@@ -20,6 +19,9 @@ from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
 from router import tasks
+from router.twins.early import EarlyStops
+from router.twins.fence import fenced
+from router.twins.intervals import MINUTE, interval
 from router.twins.keeper import Keeper
 from router.twins.marker import Marker
 from router.twins.state import Twin
@@ -33,7 +35,6 @@ _EARLY = 1 / 6  # how long before its end a quiet moment is looked for
 _FENCE_SECONDS = 60.0  # how long calls wait for a pause and a resume, which take seconds for each GiB
 _LONGEST_UNARCHIVED = 43_200  # minutes, where the interval is 0, as Daytona has it
 _GONE = (FollowerState.DELETING, FollowerState.GONE)
-MINUTE = 60.0
 
 
 class Clocked(Protocol):
@@ -66,6 +67,7 @@ class Lifetimes:
     marker: Marker
     marked: dict[str, int] = field(default_factory=dict)  # sandbox -> mutations when its marker was written
     done: Counter[str] = field(default_factory=Counter)  # extended, renewed, cut, stopped, archived, deleted, failed
+    early: EarlyStops | None = None  # of seats on old
     stopping: bool = False
     at_work: set[str] = field(default_factory=set)
 
@@ -85,6 +87,8 @@ class Lifetimes:
 
     def look(self) -> None:
         """One look at all of them; what is to be done for one is done beside the others."""
+        if self.early is not None:
+            self.early.look()
         for twin in self.keeper.registry:
             known = twin.row.follower not in _GONE and Origin.NEW in twin.row.ids
             if known and twin.seat is Origin.NEW and twin.id not in self.at_work:
@@ -138,7 +142,7 @@ class Lifetimes:
         if twin.fence is not None:
             return  # its seat moves: looked at again
         since = twin.last_activity
-        async with _fenced(twin):
+        async with fenced(twin, _FENCE_SECONDS):
             await self.marker.write(twin)
             if twin.open or twin.last_activity != since or twin.transitions:
                 return  # a call came in before the fence stood
@@ -201,7 +205,7 @@ class Lifetimes:
             return False
         if twin.fence is not None:
             return True  # its seat moves, behind a fence of its own: looked at again
-        async with _fenced(twin):
+        async with fenced(twin, _FENCE_SECONDS):
             await self.marker.write(twin)
             if twin.open and not forced:
                 return True  # a call came in before the fence stood
@@ -228,20 +232,3 @@ class Lifetimes:
             log.error(
                 "lifetime: not %s", what, extra={"sandbox": twin.id, "reason": f"{outcome.status} {outcome.message}"}
             )
-
-
-@asynccontextmanager
-async def _fenced(twin: Twin) -> AsyncIterator[None]:
-    """Calls wait, longer than at a move: there is no side that could answer them sooner."""
-    twin.fence, twin.fence_seconds = asyncio.Event(), _FENCE_SECONDS
-    try:
-        yield
-    finally:
-        twin.fence.set()
-        twin.fence, twin.fence_seconds = None, None
-
-
-def interval(twin: Twin, name: str, default: int) -> int:
-    """Minutes, as the sandbox's owner set them."""
-    value: Any = twin.row.control.get(name, default)
-    return value if isinstance(value, int) and not isinstance(value, bool) else default

@@ -81,7 +81,7 @@ class Moves:
 
     def consider(self, twin: Twin) -> None:
         """Move it once it is idle, if its flags ask for that."""
-        if self.idle_seconds and twin.id not in self.waiting and self._wished(twin):
+        if self.idle_seconds and twin.id not in self.waiting and self.wished(twin):
             self.waiting.add(twin.id)
             tasks.spawn(self._when_idle(twin), name=f"move seat of {twin.id}")
 
@@ -93,7 +93,8 @@ class Moves:
             await self._held(twin, f"seat did not move: {error}")
             raise
 
-    def _wished(self, twin: Twin) -> bool:
+    def wished(self, twin: Twin) -> bool:
+        """Whether the flags ask for the other side, and it is there to be moved."""
         known = self.keeper.registry.get(twin.id) is twin and not self.keeper.stopping
         return known and self.wanted(twin) is not None
 
@@ -101,7 +102,7 @@ class Moves:
         call_id.set("")
         clock, tried, again = self.keeper.sides.clock, -1.0, 0.0
         try:
-            while self._wished(twin):
+            while self.wished(twin):
                 # What stood against it may have ended with a call since; if there was none, it is looked at seldom.
                 since = twin.last_activity
                 due = max(since + self.idle_seconds, again if since == tried else 0.0)

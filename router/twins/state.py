@@ -65,7 +65,8 @@ class Twin:
     turning_active: bool = False  # it is about to: nothing is run on it any more
     baseline: Counter[str] | None = None  # digests of processes at birth; None: not known
     ran_at: float = math.inf  # monotonic: the first call that may run something; -inf: before this process
-    last_activity: float = 0.0  # monotonic
+    last_activity: float = 0.0  # monotonic; of its client
+    moved_at: float = 0.0  # monotonic: files were seen to change while they were settled
     transitions: int = 0  # starts and stops of its client under way
     stopped: bool = False  # by a stop that we saw carried out; False: not known
     settled_at: float = 0.0  # Unix seconds: the trees were last known equal; 0: not since the router started

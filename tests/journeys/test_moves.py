@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.journeys.probes import SDK_HEADERS, Probe, create, set_flags
 from tests.journeys.stack import ALL_TOOLS, Stack, stack
@@ -89,3 +90,27 @@ async def test_an_idle_sandbox_goes_home_after_a_kill_with_everything_it_has(tmp
     assert (held["seat"], held["held"]) == ("new", "seat did not move while idle: 1 open: session:open")
     assert (answered.json()["exitCode"], closed.status_code) == (0, 204)
     assert text.json()["result"] == "kept\nkept by the session\n"
+
+
+@pytest.mark.full
+async def test_an_idle_sandbox_rests_before_daytona_stops_it_and_wakes_on_the_other_side(tmp_path: Path) -> None:
+    """Over a minute: the shortest idle time that Daytona knows, and the router's own looks."""
+    async with stack(tmp_path) as system, await system.client() as client:
+        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
+        await asyncio.sleep(0.8)
+        probe = await create(client)
+        await until(system, probe.id, follower="joined")
+        answer = await client.post(f"/api/sandbox/{probe.id}/autostop/1", headers=SDK_HEADERS)
+        assert answer.status_code == 200, answer.text
+        await probe.exec(f"mkdir -p /workspace && echo kept > {FILE}; (sleep 617 >/dev/null 2>&1 &)")
+        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "live"))
+        async with asyncio.timeout(120):
+            while "stopped early" not in str(await system.metrics()):
+                await asyncio.sleep(1)
+        shown_state = (await client.get(f"/api/sandbox/{probe.id}", headers=SDK_HEADERS)).json()["state"]
+        answer = await client.post(f"/api/sandbox/{probe.id}/start", headers=SDK_HEADERS)
+        assert answer.status_code == 200, answer.text
+        await until(system, probe.id, seat="new")
+        there = await where(system, probe)
+
+    assert (shown_state, there) == ("stopped", "new")

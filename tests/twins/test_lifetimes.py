@@ -12,7 +12,8 @@ from crossfade.outcome import Outcome, done, refused
 from crossfade.stage import Origin
 from router.twins.admit import admit, finish
 from router.twins.commit import NotMoved, move
-from router.twins.lifetimes import MINUTE, Lifetimes
+from router.twins.intervals import MINUTE
+from router.twins.lifetimes import Lifetimes
 from router.twins.marker import Marker
 from router.twins.registry import Registry
 from router.twins.state import Twin
