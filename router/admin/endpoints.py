@@ -28,7 +28,7 @@ _STATUS: Mapping[type[errors.CrossfadeError], int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a query or a body. `kind` is JSON's: string, integer, number, boolean, object."""
+    """One field of a query or a body. `kind` is JSON's: string, integer, number, boolean, array, object."""
 
     says: str
     kind: str = "string"

@@ -14,6 +14,7 @@ from router.admin.flags import FlagsApi
 from router.admin.moves import MovesApi
 from router.admin.openapi import described
 from router.admin.origins import OriginsApi
+from router.admin.orphans import OrphansApi
 from router.admin.ramps import RampsApi
 from router.admin.reports import ReportsApi
 from router.admin.shown import SettingsApi, origins_of
@@ -28,6 +29,7 @@ from router.store.flags import SqlFlagRows
 from router.store.judgements import SqlJudgements
 from router.twins.evacuate import Evacuation
 from router.twins.moves import Moves
+from router.twins.orphans import Orphans
 from router.twins.registry import Registry
 
 
@@ -61,6 +63,7 @@ def endpoints(app: Running, pilot: Pilot) -> list[Endpoint]:
         *RampsApi(pilot).endpoints(),
         *TwinsApi(app.keeper, decider, audit).endpoints(),
         *MovesApi(app.moves, app.evacuation, audit).endpoints(),
+        *OrphansApi(Orphans(app.registry, app.keeper.sides), audit).endpoints(),
         *CallsApi(app.database).endpoints(),
         *DifferencesApi(app.database).endpoints(),
         *OriginsApi(app.settings, app.database, app.keeper, app.lanes).endpoints(),
