@@ -11,7 +11,7 @@ the units' means, so a drifting rate does not break it.
 import math
 from dataclasses import dataclass
 
-from comparators.evidence.share import ALPHA
+from comparators.evidence.share import ALPHA, FURTHEST
 
 # Large for few units that are alike, small for many that are not. The large ones have more weight: few units are what
 # people wait with.
@@ -116,6 +116,8 @@ class Average:
             return None
         low, high = 1.0, 2.0
         while self._grown(high).lower(alpha) < -margin:
+            if high * self.units > FURTHEST:
+                return None
             low, high = high, high * 2
         while high - low > 0.01 * low:  # to 1 %: it is a forecast
             middle = (low + high) / 2

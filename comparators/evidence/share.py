@@ -17,6 +17,7 @@ ALPHA = 0.05
 # Weight on rates of a few percent, where budgets lie. Any prior is valid; this one halves the units that are needed
 # for "none differs" against an even one.
 PRIOR = (0.5, 25.0)
+FURTHEST = 10**9  # units: a share that is a hair under its budget takes as good as for ever
 _HALVINGS = 50
 
 
@@ -54,13 +55,15 @@ class Share:
         return self._edge(0.0, alpha) if self.total else 0.0
 
     def units_needed(self, budget: float, alpha: float = ALPHA) -> int | None:
-        """How many more units like those seen bring the upper bound to the budget; None if no number does."""
+        """How many more units like those seen bring the upper bound to the budget; None if no likely number does."""
         if self.upper(alpha) <= budget:
             return 0
         if self.estimate >= budget:
             return None
         low, high = 0, 1
         while self._after(high).upper(alpha) > budget:
+            if high > FURTHEST:
+                return None
             low, high = high, high * 2
         while high - low > max(1, low // 100):  # to 1 %: it is a forecast
             middle = (low + high) // 2

@@ -79,6 +79,13 @@ def test_the_units_said_to_be_missing_are_enough() -> None:
     assert average.upper() > 0.01 >= after.upper()
 
 
+def test_an_average_that_is_a_hair_under_the_margin_is_not_waited_for() -> None:
+    average = average_of([0.02, -0.0000000000001] * 50, near=(-0.1, 0.1))
+
+    assert average.estimate < 0.01
+    assert average.units_needed(0.01) is None
+
+
 def test_the_sign_is_of_sandboxes_that_differ() -> None:
     sign = Sign()
     for difference in (0.0, 0.2, 1.0, -0.1):

@@ -65,6 +65,11 @@ def test_a_rate_over_the_budget_is_not_cured_by_more_units() -> None:
     assert Share(units=100, total=6).units_needed(0.05) is None
 
 
+@pytest.mark.parametrize("short", [1e-17, 1e-12, 1e-9, 1e-6])
+def test_a_rate_that_is_a_hair_under_the_budget_is_not_waited_for(short: float) -> None:
+    assert Share(units=100, total=2 * (1 - 1e-15) - short).units_needed(0.02) is None
+
+
 @given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=6))
 def test_the_evidence_against_a_true_rate_does_not_grow_on_average(rates: list[float]) -> None:
     """Exactly: over all outcomes of units that are 0 or 1 with drifting rates, against their average."""
