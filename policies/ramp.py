@@ -8,7 +8,7 @@ from crossfade.evidence import Evidence, Metric, Word
 from crossfade.said import percent
 from crossfade.stage import TOOLS, Stage
 from policies.margins import MARGINS, STEPS
-from policies.verdicts import FOLLOWING, share_on_new, verdict, word_of
+from policies.verdicts import FOLLOWING, share_on_new, verdict
 
 _EDGE = 1e-6  # shares are sums of floats; a flag's smallest part is 1e-5
 _DAY = 86_400.0
@@ -112,14 +112,17 @@ def step(plan: Plan, standing: Standing, evidence: Evidence) -> Step:
 
 
 def harm(evidence: Evidence) -> tuple[str, str] | None:
-    """What is proven to harm, the first of the worst, and its sentence; None: nothing is."""
+    """What is proven to harm, the first of the worst, and its sentence; None: nothing is.
+
+    Also by metrics that need not be proven to go on, such as latencies: those share their alpha with all others.
+    """
     if evidence.data_lost:
         return "data", f"acknowledged changes are gone ({evidence.data_lost:,})."
     if evidence.hard_stop:
         return "stop", f"{evidence.hard_stop}."
     if evidence.quality.drifted:
         return "drift", f"twins whose two sides differ and were not settled ({evidence.quality.drifted:,})."
-    found = [metric for metric in evidence.metrics if word_of(metric) is Word.ROLLBACK]
+    found = [metric for metric in evidence.metrics if metric.lower > metric.harm]
     if not found:
         return None
     worst = max(found, key=lambda metric: metric.lower - metric.harm)

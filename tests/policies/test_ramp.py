@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.evidence import Evidence, Metric, Quality, Word
+from crossfade.evidence import Evidence, Metric, Quality
 from crossfade.stage import Stage
 from policies.margins import MARGINS
 from policies.ramp import Act, Plan, Standing, State, after, harm, step, weights
-from policies.verdicts import share_on_new, word_of
+from policies.verdicts import share_on_new
 
 PLAN = Plan(tool="files")
 DAY = 86_400.0
@@ -47,6 +47,7 @@ def test_it_goes_from_shadow_by_10_and_50_to_100_and_is_done_there() -> None:
         ({"metrics": (replace(ERRORS, lower=0.011, upper=0.03), MISMATCH)}, "error rate"),
         ({"metrics": (ERRORS, replace(MISMATCH, lower=0.011, upper=0.03))}, "mismatch"),
         ({"metrics": (ERRORS, MISMATCH, replace(P95, lower=1.31, upper=2.0))}, "p95"),
+        ({"metrics": (ERRORS, MISMATCH, replace(P95, critical=False, lower=1.31, upper=2.0))}, "p95"),
         ({"quality": Quality(drifted=1)}, "drift"),
         ({"data_lost": 1}, "data"),
         ({"hard_stop": "41 of 50 calls failed within a minute"}, "stop"),
@@ -305,7 +306,7 @@ def test_harm_always_wins(plan: Plan, standing: Standing, evidence: Evidence) ->
         evidence.data_lost
         or evidence.hard_stop
         or evidence.quality.drifted
-        or any(word_of(metric) is Word.ROLLBACK for metric in evidence.metrics)
+        or any(metric.lower > metric.harm for metric in evidence.metrics)
     )
 
     assert bool(harm(evidence)) is bool(proven)
