@@ -12,9 +12,7 @@ from router.cli.twins import twins
 
 @twins.command()
 @click.option("--delete", is_flag=True, help="Delete what twins of this store have left behind.")
-@click.option(
-    "--sandbox", "sandboxes", multiple=True, help="With --delete: this one instead, whose it may be; repeatable."
-)
+@click.option("--sandbox", "sandboxes", multiple=True, help="With --delete: this one instead; repeatable.")
 @click.option("--reason", help="Why; kept in the audit trail. Required with --delete.")
 @AUTHOR
 @CONFIG
