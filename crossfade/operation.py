@@ -37,7 +37,8 @@ _READ, _WRITE, _EXECUTE = Effect.READ, Effect.WRITE, Effect.EXECUTE
 # Argument names are part of the contract between fronts and backends; they stand beside each operation.
 OPERATIONS: Mapping[str, OperationKind] = _kinds(
     # Sandbox lifecycle. create: snapshot, image, name, env, labels, public, target, user, auto_stop_minutes,
-    # auto_archive_minutes, auto_delete_minutes, cpu, memory, disk, gpu, volumes, metadata -> SandboxInfo
+    # auto_archive_minutes, auto_delete_minutes, cpu, memory, disk, metadata, needs (names of what not
+    # every provider has) -> SandboxInfo
     OperationKind(name="sandbox.create", effect=_WRITE, tool="lifecycle"),
     OperationKind(name="sandbox.get", effect=_READ, tool="lifecycle"),  # -> SandboxInfo
     OperationKind(name="sandbox.list", effect=_READ, tool="lifecycle"),  # labels, limit -> tuple[SandboxInfo, ...]

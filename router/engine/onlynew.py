@@ -126,6 +126,8 @@ class OnlyNew:
 
     async def carry_out(self, twin: Twin, operation: str) -> Outcome:
         """A transition of a seat on new, its generation marked before it rests and looked at when it is back."""
+        if operation == "sandbox.archive" and not twin.stopped and await self._runs(twin):
+            return refused(400, "BAD_REQUEST", "Sandbox is not stopped")
         if operation != "sandbox.start":
             await self.marker.write(twin)
         # E2B has no archive: a paused sandbox is its cheap storage.
@@ -134,6 +136,10 @@ class OnlyNew:
         if outcome.ok and operation == "sandbox.start":
             await self.marker.check(twin)
         return outcome
+
+    async def _runs(self, twin: Twin) -> bool:
+        outcome = await self._on_new(twin, Operation(name="sandbox.get"))
+        return isinstance(outcome.value, SandboxInfo) and outcome.value.state == "started"
 
     def told(self, call: Call) -> Answer:
         """The answer to a note of activity, or to the question where the toolbox is."""

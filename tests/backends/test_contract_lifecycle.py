@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from crossfade.operation import Operation
+from crossfade.outcome import Fate
 from crossfade.ports import Backend
 from tests.backends.asking import PATIENCE, Asking, refusal
 
@@ -33,6 +34,17 @@ async def test_labels_are_kept_and_filter_lists(backend: Backend) -> None:
     assert [each.id for each in found.value] == [box.id]
     assert none.value == ()
     assert (await box.ask("sandbox.delete")).ok
+
+
+async def test_a_sandbox_is_not_made_without_what_it_needs(backend: Backend) -> None:
+    arguments = {"labels": {"id": "needy"}, "needs": ("volumes", "graphics processors")}
+
+    refused = await backend.perform(Operation(name="sandbox.create", arguments=arguments))
+
+    assert (refused.status, refused.fate) == (501, Fate.UNSUPPORTED)
+    assert "volumes, graphics processors" in refused.message
+    made = await backend.perform(Operation(name="sandbox.list", arguments={"labels": {"id": "needy"}}))
+    assert made.value == ()
 
 
 async def test_an_unknown_sandbox_is_404(backend: Backend) -> None:

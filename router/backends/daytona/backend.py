@@ -79,6 +79,9 @@ class DaytonaBackend:
             return await self._list(operation, purpose)
         if operation.kind.stream or not encodes(operation):
             return unsupported(operation.name, self.name)
+        if needs := operation.arguments.get("needs"):
+            # Relayed as they come where this side is old; of a create that is translated they would be lost.
+            return unsupported(", ".join(needs), self.name)
         if operation.name == "fs.download":
             return await self._download(operation, purpose)
         request = await self._request(encode(operation), operation.sandbox, purpose)

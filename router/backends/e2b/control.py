@@ -163,8 +163,8 @@ class Control:
 
     async def _create(self, operation: Operation, purpose: Purpose) -> Outcome:
         arguments = operation.arguments
-        if needs := [name for name in ("volumes", "gpu") if arguments.get(name)]:
-            return unsupported(f"sandbox.create with {' and '.join(needs)}", "e2b")
+        if needs := arguments.get("needs"):
+            return unsupported(", ".join(needs), "e2b")
         template, wanted = template_for(arguments, self.templates)
         if not template:
             what = "" if arguments.get("image") else "snapshot "

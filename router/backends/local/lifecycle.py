@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from crossfade.outcome import Outcome, done
+from crossfade.outcome import Outcome, done, unsupported
 from crossfade.results import SandboxInfo
 from router.backends.local.commands import environment
 from router.backends.local.refusals import Refusal, bad_request, not_found
@@ -32,6 +32,8 @@ def find(sandboxes: LocalSandboxes, id_or_name: str) -> LocalSandbox:
 
 async def create(sandboxes: LocalSandboxes, arguments: Mapping[str, Any]) -> Outcome:
     """A new, started sandbox. Raises Refusal."""
+    if needs := arguments.get("needs"):
+        return unsupported(", ".join(needs), "local")
     id = str(uuid.uuid4())
     name = str(arguments.get("name") or id)
     if any(name in (other.id, other.meta.get("name")) for other in sandboxes.all()):

@@ -11,8 +11,10 @@ from typing import Final
 TOOLBOX: Final[Mapping[str, str]] = MappingProxyType(
     {
         "computeruse": "computer use",
+        "env": "changing a sandbox's environment",
         "lsp": "language servers (LSP)",
         "port": "listing open ports",
+        "system": "metrics of a sandbox",
     }
 )
 CONTROL: Final[Mapping[str, str]] = MappingProxyType(
@@ -39,6 +41,19 @@ CONTROL: Final[Mapping[str, str]] = MappingProxyType(
         "ttl": "a sandbox's time to live",
     }
 )
+# Fields of a create, by the words that refuse it where the provider cannot.
+BORN_WITH: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "volumes": "volumes",
+        "networkBlockAll": "network settings of a sandbox",
+        "networkAllowList": "network settings of a sandbox",
+        "domainAllowList": "network settings of a sandbox",
+        "outboundProxyUrl": "network settings of a sandbox",
+        "secrets": "secrets of a sandbox",
+        "gpu": "graphics processors",
+        "linkedSandbox": "linked sandboxes",
+    }
+)
 
 
 def capability(path: str) -> str:
@@ -57,4 +72,4 @@ def _named(names: Mapping[str, str], below: list[str]) -> str:
 
 
 # What is refused, each once, as people look for it.
-ALONE: Final = tuple(sorted({*TOOLBOX.values(), *CONTROL.values(), "volumes", "snapshots"}))
+ALONE: Final = tuple(sorted({*TOOLBOX.values(), *CONTROL.values(), *BORN_WITH.values(), "snapshots"}))

@@ -25,6 +25,7 @@ from router.front.daytona.fields import (
     timeout_of,
     whole,
 )
+from router.front.daytona.missing import BORN_WITH
 from router.front.daytona.routes import Route
 from router.front.daytona.wrapper import unwrap
 from router.wire.conditions import NAMES as CONDITIONS
@@ -89,11 +90,12 @@ def _create(_query: Query, body: bytes, _captures: Query) -> Arguments:
         "cpu": fields.get("cpu"),
         "memory": fields.get("memory"),
         "disk": fields.get("disk"),
-        "volumes": fields.get("volumes") or None,
-        "gpu": fields.get("gpu") or None,
     }
     arguments = {name: value for name, value in named.items() if value is not None}
-    return arguments | {"env": texts_of(fields, "env"), "labels": texts_of(fields, "labels")}
+    arguments |= {"env": texts_of(fields, "env"), "labels": texts_of(fields, "labels")}
+    # What no other provider has: a sandbox without it would look as if it had it.
+    needs = tuple(dict.fromkeys(name for field, name in BORN_WITH.items() if fields.get(field)))
+    return arguments | ({"needs": needs} if needs else {})
 
 
 def _list(query: Query, _body: bytes, _captures: Query) -> Arguments:

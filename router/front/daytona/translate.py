@@ -77,7 +77,7 @@ class _Call:
             return await self._upload()
         body = await self._exchange.read(BODY_LIMIT)
         if not route.operation:
-            return self._front_only()
+            return await self._front_only()
         operations = decode_all(route, self._query, self._headers, body)
         if route.kind == "bulk_download":
             return downloaded(operations, self._fetch, asking)
@@ -87,7 +87,7 @@ class _Call:
         self.outcome = await self._backend.perform(_of_all(operation))
         return render(operation, self.outcome, asking)
 
-    def _front_only(self) -> Response:
+    async def _front_only(self) -> Response:
         match self._asking.route.kind:
             case "config":
                 return json_response(objects.config(self._asking.public_url))
@@ -96,7 +96,9 @@ class _Call:
             case "version":
                 return json_response({"version": objects.API_VERSION})
             case "activity":
-                return Response(201)
+                asked_of = Operation(name="sandbox.get", sandbox=self._asking.route.sandbox)
+                self.outcome = await self._backend.perform(asked_of)
+                return Response(201) if self.outcome.ok else render(asked_of, self.outcome, self._asking)
             case _:
                 asked = f"{self._asking.method} {self._asking.path}"
                 self.outcome = unsupported(asked, self._backend.name)

@@ -74,13 +74,3 @@ async def test_a_sandbox_that_is_changing_is_asked_again(call: str) -> None:
 
     assert outcome.ok, outcome
     assert len(upstream.sent) > 1
-
-
-@pytest.mark.parametrize(("argument", "value"), [("volumes", [{"volumeId": "v"}]), ("gpu", 1)])
-async def test_what_e2b_has_not_is_refused_by_its_name_at_the_create(argument: str, value: object) -> None:
-    create = Operation(name="sandbox.create", arguments={"snapshot": "snap", argument: value})
-
-    outcome = await adapter(Scripted({})).perform(create)
-
-    assert (outcome.fate, outcome.status) == (Fate.UNSUPPORTED, 501)
-    assert argument in outcome.message

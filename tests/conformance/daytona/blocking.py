@@ -12,7 +12,8 @@ import io
 _PLAIN = {"is_connected", "create_lsp_server", "to_dict", "to_json"}
 _OURS = (
     *("Daytona", "Sandbox", "FileSystem", "Process", "Git", "PtyHandle", "CodeInterpreter"),
-    *("LspServer", "ComputerUse", "VolumeService", "SnapshotService"),
+    *("LspServer", "ComputerUse", "Mouse", "Keyboard", "Screenshot", "Display", "RecordingService", "Accessibility"),
+    *("VolumeService", "SnapshotService", "SecretService", "WarmPoolService"),
 )
 
 

@@ -4,11 +4,14 @@
 # names the capability; what the embedded Daytona says of them is its own matter.
 ALONE = {
     "alone_computer_use": "computer use",
+    "alone_desktop": "computer use",
     "alone_language_server": "language servers (LSP)",
     "alone_ssh": "ssh access",
     "alone_control": "",
     "account_volumes": "",
     "account_snapshots": "",
+    "account_secrets": "",
+    "account_warm_pools": "",
     "activity_refreshed": "",
     "entrypoint_logs_followed": "",
     "preview_link_signed": "signed links to ports",

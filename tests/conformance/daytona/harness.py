@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
@@ -27,9 +28,12 @@ def python_of(env_name: str) -> Path:
 
 
 class Ran(Results):
-    """Results by scenario name, the public methods that the scenarios called, and those that the SDK has."""
+    """Results by scenario name, the public methods that the SDK has, and those that the scenarios called.
 
-    called: frozenset[str] = frozenset()
+    `called`: how a method's calls ended, "done" or "failed" or both.
+    """
+
+    called: Mapping[str, Sequence[str]] = MappingProxyType({})
     there: frozenset[str] = frozenset()
 
 
@@ -65,7 +69,7 @@ def run_scenarios(
     assert ran.returncode == 0, f"{env_name} ended with {ran.returncode} after {len(lines)} scenarios:\n{ran.stderr}"
     found = Ran({line["name"]: line["result"] for line in lines})
     [calls] = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith('{"called"')]
-    found.called, found.there = frozenset(calls["called"]), frozenset(calls["there"])
+    found.called, found.there = calls["called"], frozenset(calls["there"])
     return found
 
 

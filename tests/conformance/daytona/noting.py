@@ -1,5 +1,10 @@
-"""Which public methods of the SDK's classes were called, and which there are. Runs inside an SDK's environment."""
+"""Which public methods of the SDK's classes were called and how they ended, and which there are.
 
+Runs inside an SDK's environment. Only what a scenario itself calls counts: what one method of the SDK does by another
+has been looked at by nobody.
+"""
+
+import contextvars
 import functools
 import importlib
 import inspect
@@ -7,24 +12,30 @@ import pkgutil
 
 CLASSES = (
     *("Daytona", "Sandbox", "FileSystem", "Process", "Git", "PtyHandle", "CodeInterpreter"),
-    *("LspServer", "ComputerUse", "VolumeService", "SnapshotService"),
+    *("LspServer", "ComputerUse", "Mouse", "Keyboard", "Screenshot", "Display", "RecordingService", "Accessibility"),
+    *("VolumeService", "SnapshotService", "SecretService", "WarmPoolService"),
 )
-CALLED = set()
+# "Class.method" -> "done", "failed" or both.
+CALLED = {}
+_INSIDE = contextvars.ContextVar("inside a call", default=False)
 
 
 def there(sdk, *, blocking):
     """Every class of this kind, by its name without `Async`. A name that this SDK does not know is left out."""
     found = {}
-    for module in pkgutil.walk_packages(sdk.__path__, f"{sdk.__name__}."):
-        if "_client" in module.name:
+    walked = [each.name for each in pkgutil.walk_packages(sdk.__path__, f"{sdk.__name__}.")]
+    # Terminals' handles are in a folder that is no package, which is walked by.
+    walked += [f"{sdk.__name__}.handle.{each}" for each in ("pty_handle", "async_pty_handle")]
+    for module in walked:
+        if "_client" in module:
             continue
         try:
-            loaded = importlib.import_module(module.name)
+            loaded = importlib.import_module(module)
         except ImportError:
             continue
         for name in CLASSES:
             each = getattr(loaded, name if blocking else f"Async{name}", None)
-            if inspect.isclass(each) and each.__module__ == module.name:
+            if inspect.isclass(each) and each.__module__ == module:
                 found[name] = each
     return found
 
@@ -52,18 +63,43 @@ def note(classes):
             setattr(cls, name, _noted(method, f"{short}.{name}"))
 
 
+def ended(name, how):
+    CALLED.setdefault(name, set()).add(how)
+
+
 def _noted(method, name):
     @functools.wraps(method)
     def noted(*args, **kwargs):
-        CALLED.add(name)
-        return method(*args, **kwargs)
+        if _INSIDE.get():
+            return method(*args, **kwargs)
+        inside = _INSIDE.set(True)
+        try:
+            made = method(*args, **kwargs)
+        except Exception:
+            ended(name, "failed")
+            raise
+        finally:
+            _INSIDE.reset(inside)
+        if inspect.isawaitable(made):
+            return _awaited(made, name)
+        ended(name, "done")
+        return made
 
-    if inspect.iscoroutinefunction(method):
+    async def noted_async(*args, **kwargs):
+        return await noted(*args, **kwargs)
 
-        @functools.wraps(method)
-        async def noted_async(*args, **kwargs):
-            CALLED.add(name)
-            return await method(*args, **kwargs)
+    # The blocking classes' own coroutines are told from their other methods by this.
+    return functools.wraps(method)(noted_async) if inspect.iscoroutinefunction(method) else noted
 
-        return noted_async
-    return noted
+
+async def _awaited(made, name):
+    inside = _INSIDE.set(True)
+    try:
+        result = await made
+    except Exception:
+        ended(name, "failed")
+        raise
+    finally:
+        _INSIDE.reset(inside)
+    ended(name, "done")
+    return result

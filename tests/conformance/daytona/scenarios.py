@@ -19,7 +19,7 @@ from world import BLOCKING, SCENARIOS, World, said, sdk
 
 AREAS = (
     *("sandboxes", "commands", "sessions", "terminals", "processes", "interpreter"),
-    *("files", "transfers", "git", "exact", "alone", "strangers"),
+    *("files", "transfers", "git", "exact", "lifecycle", "gone", "alone", "desktop", "strangers"),
 )
 for area in AREAS:
     importlib.import_module(f"scenarios_{area}")
@@ -64,7 +64,11 @@ async def main(names):
                     result = {"broken": said(error)}
             line = {"name": each.__name__, "result": placed(result, [world.sandbox.id])}
             print(json.dumps(line), file=out, flush=True)
-        print(json.dumps({"called": sorted(noting.CALLED), "there": offered()}), file=out, flush=True)
+        print(
+            json.dumps({"called": {name: sorted(how) for name, how in noting.CALLED.items()}, "there": offered()}),
+            file=out,
+            flush=True,
+        )
     finally:
         if world.sandbox is not None:
             await world.close()

@@ -17,7 +17,14 @@ EVERY = [(sdk, kind) for sdk in SDKS for kind in ("async", "blocking")]
 FIRST = {("daytona-0.115.0", "async"), ("daytona-newest", "async")}
 MATRIX = [pytest.param(*each, marks=() if each in FIRST else pytest.mark.full) for each in EVERY]
 # Of these what is refused differs by where a sandbox lives; what each refusal says is looked at below.
-BY_SIDE = {"alone_computer_use", "alone_language_server", "alone_ssh", "alone_control", "preview_link_signed"}
+BY_SIDE = {
+    "alone_computer_use",
+    "alone_desktop",
+    "alone_language_server",
+    "alone_ssh",
+    "alone_control",
+    "preview_link_signed",
+}
 # Asked of the account and not of a sandbox, or answered by the SDK itself.
 OF_THE_ACCOUNT = {("alone_ssh", "validate"), ("alone_control", "metrics")}
 

@@ -100,6 +100,16 @@ async def test_a_refusal_carries_the_outcomes_words_and_status() -> None:
     assert (body["message"], body["code"], body["path"]) == ("file not found: /x", "NOT_FOUND", "/toolbox/s/files/info")
 
 
+async def test_activity_is_noted_of_sandboxes_that_there_are() -> None:
+    async def missing(_: Operation) -> Outcome:
+        return refused(404, "NOT_FOUND", "not found")
+
+    sent = request("POST", "/api/sandbox/s/last-activity")
+
+    assert (await ask(ScriptedBackend(), sent))[0] == 201
+    assert (await ask(ScriptedBackend({"sandbox.get": missing}), sent))[0] == 404
+
+
 @pytest.mark.parametrize(("version", "shape"), [("0.21.0", list), ("0.226.1", dict), ("", dict)])
 async def test_lists_have_the_shape_of_the_clients_version(version: str, shape: type) -> None:
     async def two(_: Operation) -> Outcome:

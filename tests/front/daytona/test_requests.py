@@ -119,6 +119,17 @@ def test_a_create_is_read_field_by_field() -> None:
     }  # fmt: skip
 
 
+def test_a_create_says_what_not_every_provider_can_give_it() -> None:
+    body = {
+        "volumes": [{"volumeId": "v", "mountPath": "/data"}],
+        "networkBlockAll": True,
+        "networkAllowList": "1.2.3.4",
+    }
+
+    assert asked("POST", "/api/sandbox", body).arguments["needs"] == ("volumes", "network settings of a sandbox")
+    assert "needs" not in asked("POST", "/api/sandbox", {"volumes": [], "networkBlockAll": False, "gpu": 0}).arguments
+
+
 @pytest.mark.parametrize(
     ("body", "run_async"), [({"runAsync": True}, True), ({"async": True}, True), ({"async": False}, False), ({}, False)]
 )
