@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crossfade.comparison import Comparison
 from crossfade.operation import OPERATIONS
@@ -90,8 +90,10 @@ class Engine:
             client=Client(receive),
         )
         if call.route is not None and call.route.sandbox:
+            call.twin = self.registry.get(call.route.sandbox) or self.registry.named(call.route.sandbox)
+            if call.twin is not None and call.twin.id != call.route.sandbox:
+                call.route = replace(call.route, sandbox=call.twin.id)  # asked for by its name
             call.sandbox = call.route.sandbox
-            call.twin = self.registry.get(call.route.sandbox)
             tasks.answering.set(None if call.twin is None or call.twin.active else call.twin)
         return call
 

@@ -67,6 +67,8 @@ class Fast:
         if target is None:
             return None
         if twin is None:
+            if route.sandbox in self.engine.registry.names:
+                return None
             if streamed and route.operation in BODY_RULES:
                 return None
             return Observed(protocol, self, route, target, query, streamed)

@@ -62,6 +62,9 @@ class OnlyNew:
         owner = digest(call.fields.get(b"authorization", b""))
         if not any(twin.row.owner == owner for twin in self.registry):
             await self.keys.known_to_old(call)
+        if (name := operation.arguments.get("name")) and self.registry.named(str(name), organization) is not None:
+            taken = f"Sandbox with name {name} already exists"
+            return self._answer(call, operation, refused(409, "CONFLICT", taken))
         row = TwinRow(
             id=key,
             routing_key=key,

@@ -23,6 +23,7 @@ class Registry:
     clock: Clock
     orphan_grace_seconds: float
     twins: dict[str, Twin] = field(default_factory=dict)
+    names: dict[str, set[str]] = field(default_factory=dict)  # ids of the sandboxes that bear a name of their own
 
     async def load(self) -> None:
         """Read every row. Dirty twins restart with nothing trusted on the follower; the seat serves at once."""
@@ -42,9 +43,20 @@ class Registry:
             else:
                 twin.clean_gen = twin.gen
             self.twins[row.id] = twin
+            self._name(twin)
 
     def get(self, sandbox: str) -> Twin | None:
         return self.twins.get(sandbox)
+
+    def named(self, name: str, organization: str | None = None) -> Twin | None:
+        """The one sandbox of this name, in an organization if one is given. None: there is none, or more than one."""
+        found = [twin for id in self.names.get(name, ()) if (twin := self.twins.get(id)) is not None]
+        found = [twin for twin in found if organization is None or twin.row.organization == organization]
+        return found[0] if len(found) == 1 else None
+
+    def _name(self, twin: Twin) -> None:
+        if (name := name_of(twin)) and self.twins.get(twin.id) is twin:
+            self.names.setdefault(name, set()).add(twin.id)
 
     def __iter__(self) -> Iterator[Twin]:
         return iter(list(self.twins.values()))
@@ -62,7 +74,9 @@ class Registry:
         """Change the row in memory and on disk; returns once it is durable."""
         if twin.marking:
             changes["dirty"] = True  # a mark is on its way to disk; saving the row must not undo it
-        twin.row = replace(twin.row, **changes)
+        before, twin.row = twin.row.control, replace(twin.row, **changes)
+        if twin.row.control is not before:
+            self._name(twin)
         await self.rows.save(twin.row)
 
     async def mark_dirty(self, twin: Twin) -> None:
@@ -84,3 +98,13 @@ class Registry:
         """Both sides are gone: keep the tombstone on disk, forget the twin."""
         await self.change(twin, follower=FollowerState.GONE)
         self.twins.pop(twin.id, None)
+        if (ids := self.names.get(name_of(twin))) is not None:
+            ids.discard(twin.id)
+            if not ids:
+                del self.names[name_of(twin)]
+
+
+def name_of(twin: Twin) -> str:
+    """The name it was given; empty where that is its id."""
+    name = str(twin.row.control.get("name") or "")
+    return "" if name == twin.id else name

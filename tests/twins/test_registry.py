@@ -166,3 +166,16 @@ async def test_twins_may_come_and_go_while_they_are_walked() -> None:
 
     assert seen == ["s"]
     assert len(made) == 2
+
+
+async def test_a_sandbox_is_known_by_its_name_where_only_one_bears_it() -> None:
+    made, _ = await registry(replace(ROW, control={"name": "mine"}, organization="a"))
+    other = made.add(replace(ROW, id="t", organization="b"))
+    alone = made.named("mine")
+    await made.change(other, control={"name": "mine"})
+    both = made.named("mine"), made.named("mine", "a"), made.named("mine", "b")
+    await made.remove(other)
+
+    assert (alone, both, made.named("mine")) == (one(made), (None, one(made), other), one(made))
+    await made.remove(one(made))
+    assert (made.named("mine"), made.names) == (None, {})
