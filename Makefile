@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-full check bench bench-quick evidence clean sdks
+.PHONY: setup demo test test-full check soak bench bench-quick evidence clean sdks
 
 setup: $(STAMP)
 
@@ -24,6 +24,11 @@ test: check
 
 test-full: check
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# Random histories of one sandbox for as long as they are told: make soak SECONDS=3600
+SECONDS ?= 600
+soak: setup
+	@SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest -n 0 -s tests/model -m full $(ARGS)
 
 bench: setup
 	@sh scripts/bench_env.sh && $(BIN)/python -m bench $(ARGS)
