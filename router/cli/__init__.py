@@ -10,20 +10,8 @@ from crossfade.errors import CrossfadeError
 # Modules, not commands: a command's imports are paid when the command line is built, so each module keeps them lazy.
 _GROUPS = (
     *("serve", "sandbox", "capabilities", "check", "doctor"),
-    *(
-        "status",
-        "flags",
-        "explain",
-        "calls",
-        "diffs",
-        "report",
-        "config",
-        "twins",
-        "orphans",
-        "kill",
-        "ramp",
-        "dashboard",
-    ),
+    *("status", "flags", "explain", "calls", "diffs", "report", "config"),
+    *("twins", "orphans", "kill", "ramp", "dashboard"),
 )
 
 

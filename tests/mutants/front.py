@@ -153,7 +153,7 @@ MUTANTS = (
     Mutant(
         name="ranges are ignored",
         module=_FRONT + "requests",
-        old="        arguments |= _range(headers)\n",
+        old="        arguments |= _range(headers) | _conditions(headers)\n",
         new="        pass\n",
         scenarios=("file_in_parts",),
     ),
