@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import uvicorn
 import uvloop
@@ -48,7 +47,7 @@ from router.engine.sockets import Sockets
 from router.engine.translate import Translation
 from router.engine.twincall import TwinCalls
 from router.flags.embedded import EmbeddedFlags
-from router.flags.source import flag_source
+from router.flags.source import flag_source, last_good_file
 from router.gauges import gauges
 from router.listeners import announce, listener, started
 from router.preview.app import Preview
@@ -206,7 +205,7 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         http = await stack.enter_async_context(Http1Upstream(count=count, pools=pools))
         upstream = TimedUpstream(http, telemetry.timed)
         worker = await stack.enter_async_context(CompareWorker())
-        source = flag_source(settings.flags, SqlFlagRows(database), _fallback_file(settings))
+        source = flag_source(settings.flags, SqlFlagRows(database), last_good_file(settings.store.url))
         await asyncio.to_thread(source.start)
         stack.push_async_callback(asyncio.to_thread, source.close)
         app = _wire(settings, database, records, rows, telemetry, upstream, worker, source.flags, pools, count)
@@ -367,11 +366,3 @@ def _signatures(operation: str, comparison: Comparison) -> tuple[str, ...]:
     if comparison.limited:
         found[f"{operation} differs, not detailed"] = None
     return tuple(found)
-
-
-def _fallback_file(settings: Settings) -> Path:
-    """Beside the store: the last good flags, for a start while the store is broken."""
-    prefix = "sqlite:///"
-    if not settings.store.url.startswith(prefix):
-        return Path("crossfade-flags.json")
-    return Path(settings.store.url.removeprefix(prefix)).with_suffix(".flags.json")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from router.cli import account
+from router.cli import account, flagfiles
 from router.cli.changing import AS_JSON, AUTHOR, CONFIG, DRY_RUN, REASON, YES, agree, flag_rows, signed
 
 _AS_ALL = "as-all"  # instead of a stage: the sandbox follows the shares again
@@ -131,6 +131,8 @@ def set_flag(
 
 
 flags.add_command(account.push)
+for each in flagfiles.commands:
+    flags.add_command(each)
 
 
 def _targets(texts: tuple[str, ...]) -> dict[str, Any]:

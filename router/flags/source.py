@@ -67,3 +67,11 @@ def flag_source(settings: FlagSettings, rows: FlagRows, fallback_file: Path) -> 
     flags = EmbeddedFlags(account, kept, segments=account.segments, keep_missing=True)
     events = MigrationEvents(lambda: account.client, settings.events_sample) if settings.send_events else None
     return FlagSource(flags, account, events)
+
+
+def last_good_file(store_url: str) -> Path:
+    """Beside the store: the last good flags, for a start while their source is broken."""
+    prefix = "sqlite:///"
+    if not store_url.startswith(prefix):
+        return Path("crossfade-flags.json")
+    return Path(store_url.removeprefix(prefix)).with_suffix(".flags.json")
