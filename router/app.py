@@ -215,6 +215,7 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         app.reconciler.flags_changed()  # they may have, while nobody was here
         await app.keeper.resume()
         await app.engine.lifecycle.births.resume()
+        app.engine.lifecycle.only_new.resume()
         app.lifetimes.start()
         stack.callback(app.lifetimes.stop)
         yield app

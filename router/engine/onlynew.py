@@ -1,5 +1,6 @@
 """Sandboxes that have no old side: made when every tool is complete; our row is the only truth of them (P16)."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from router.twins.reaper import Reaper
 from router.twins.registry import Registry
 from router.twins.sides import Sides
 from router.twins.state import Twin
+from router.wire.headers import call_id
 from router.wire.limits import Bucket
 
 _SECONDS = 120.0
@@ -52,6 +54,7 @@ class OnlyNew:
     public_url: str
     marker: Marker
     creates: Bucket | None = None
+    given_up_seconds: float = 600.0
     reaper: Reaper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +81,22 @@ class OnlyNew:
             held="every tool is complete: there is no old side",
         )
         twin = self.registry.add(row)
-        await self.registry.change(twin)
+        # As on Daytona, a client that does not wait for it has made it all the same: it is listed, and stops in time.
+        work = tasks.spawn(self._made(call, operation, twin), name=f"create {key}", awaited=True)
+        return await asyncio.shield(work)
+
+    async def _made(self, call: Call, operation: Operation, twin: Twin) -> Answer:
+        try:
+            await self.registry.change(twin)
+            return await self._make(call, operation, twin)
+        except BaseException:
+            # Without its row nobody would find it again, nor delete it.
+            self.registry.twins.pop(twin.id, None)
+            self.reaper.watch(Origin.NEW, twin.row.nonce)
+            raise
+
+    async def _make(self, call: Call, operation: Operation, twin: Twin) -> Answer:
+        row, key = twin.row, twin.id
         metadata = {"crossfade_key": key, "crossfade_nonce": row.nonce, "dt_id": key}
         asked = replace(operation, arguments={**operation.arguments, "metadata": metadata})
         if self.creates is not None:
@@ -91,10 +109,28 @@ class OnlyNew:
                 self.reaper.watch(Origin.NEW, row.nonce)
             await self.registry.remove(twin)
             return self._answer(call, operation, outcome)
-        info = _info(key, operation.arguments, organization, call)
+        info = _info(key, operation.arguments, row.organization, call)
         control = objects.sandbox(replace(info, env={}), asking(call, self.public_url).dialect, "")
         await self.registry.change(twin, ids={Origin.NEW: outcome.value.id}, control=control)
         return self._answer(call, operation, done(info))
+
+    def resume(self) -> None:
+        """After a start: creates that a router did not live to see the end of are given up, in a while."""
+        for twin in self.registry:
+            if twin.seat is Origin.NEW and not twin.row.ids:
+                tasks.spawn(self._abandoned(twin), name=f"create {twin.id} given up")
+
+    async def _abandoned(self, twin: Twin) -> None:
+        call_id.set("")
+        # Another router may be making it, where one takes the place of another.
+        await asyncio.sleep(max(0.0, twin.row.created_at + self.given_up_seconds - self.sides.clock.now()))
+        found = next((row for row in await self.registry.rows.load() if row.id == twin.id), twin.row)
+        if found.ids:
+            twin.row = found
+            return
+        # No client was ever told of it.
+        self.reaper.watch(Origin.NEW, twin.row.nonce)
+        await self.registry.remove(twin)
 
     async def perform(self, call: Call, twin: Twin, operation: Operation) -> Answer:
         """A control-plane call of such a sandbox. Raises KeyRefused."""

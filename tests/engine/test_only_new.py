@@ -1,6 +1,7 @@
 """Sandboxes made when every tool is complete: what is kept of a create, and what they are made from."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 import pytest_asyncio
 
 from crossfade.stage import Origin
+from crossfade.twin import FollowerState, TwinRow
+from router.twins.state import Twin
 from tests.preview.rig import KEY, Rig, origins, router
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -94,3 +97,80 @@ async def test_a_file_that_did_not_change_is_not_sent_again(rig: Rig) -> None:
     assert (sent.status_code, whole.content) == (200, b"0123")
     assert (same.status_code, same.content, "content-length" in same.headers) == (304, b"", False)
     assert (again.status_code, again.content) == (200, b"0123")
+
+
+async def there(rig: Rig) -> dict[str, str]:
+    """What E2B has: its id by our nonce."""
+    async with httpx2.AsyncClient(base_url=rig.new.url, headers={"X-API-Key": KEY}, trust_env=False) as client:
+        found = (await client.get("/v2/sandboxes")).json()
+    return {each["metadata"].get("crossfade_nonce", ""): each["sandboxID"] for each in found}
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await true():
+            await asyncio.sleep(0.05)
+
+
+async def test_a_create_whose_client_left_is_listed_and_can_be_used(rig: Rig) -> None:
+    async with httpx2.AsyncClient(base_url=rig.new.url, trust_env=False) as provider:
+        await provider.post("/_crossfade/inject", json={"delay_seconds": 1.0})
+        async with rig.client() as client:
+            with pytest.raises(httpx2.TimeoutException):
+                await client.post("/api/sandbox", json={"snapshot": "small", "labels": {"of": "gone"}}, timeout=0.3)
+        await provider.post("/_crossfade/inject", json={"delay_seconds": 0})
+    asked = '/api/sandbox?labels={"of": "gone"}'
+
+    async with rig.client() as client:
+
+        async def listed() -> bool:
+            return bool((await client.get(asked)).json()["items"])
+
+        await until(listed)
+        [found] = (await client.get(asked)).json()["items"]
+        ran = await client.post(f"/toolbox/{found['id']}/process/execute", json={"command": "echo here"})
+
+    assert ran.json()["result"] == "here\n"
+
+
+async def unfinished(rig: Rig, nonce: str) -> Twin:
+    """A create that a router did not live to see the end of: its row, and what E2B made of it."""
+    metadata = {"crossfade_nonce": nonce}
+    async with httpx2.AsyncClient(base_url=rig.new.url, headers={"X-API-Key": KEY}, trust_env=False) as client:
+        made = await client.post("/v2/sandboxes", json={"templateID": "tiny", "metadata": metadata})
+        assert made.status_code == 201, made.text
+    row = TwinRow(id=f"id-{nonce}", routing_key="k", seat=Origin.NEW, follower=FollowerState.ABSENT, nonce=nonce)
+    twin = rig.app.registry.add(row)
+    await rig.app.registry.change(twin)
+    return twin
+
+
+async def test_a_create_that_no_router_saw_end_is_taken_back(rig: Rig) -> None:
+    twin = await unfinished(rig, "crashed")
+    only_new = replace(rig.app.engine.lifecycle.only_new, given_up_seconds=0.0)
+    only_new.reaper.looks_seconds = (0.0, 0.1)
+    only_new.resume()
+
+    async def gone() -> bool:
+        return "crashed" not in await there(rig)
+
+    await until(gone)
+    assert rig.app.registry.get(twin.id) is None
+    rows = {row.id: row for row in await rig.app.registry.rows.load()}
+    assert rows[twin.id].follower is FollowerState.GONE, "its label leads to a tombstone"
+
+
+async def test_a_create_that_another_router_ended_is_kept(rig: Rig) -> None:
+    twin = await unfinished(rig, "taken over")
+    sandbox = (await there(rig))["taken over"]
+    await rig.app.registry.rows.save(replace(twin.row, ids={Origin.NEW: sandbox}))
+    only_new = replace(rig.app.engine.lifecycle.only_new, given_up_seconds=0.0)
+    only_new.reaper.looks_seconds = (0.0,)
+    only_new.resume()
+
+    async def known() -> bool:
+        return twin.row.ids == {Origin.NEW: sandbox}
+
+    await until(known)
+    assert rig.app.registry.get(twin.id) is twin
+    assert "taken over" in await there(rig)
