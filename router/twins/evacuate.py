@@ -78,7 +78,13 @@ class Evacuation:
         try:
             if not await self._started(twin, to):
                 return Evacuated(id=twin.id, how=How.LEFT, reason=f"{to} could not be started either")
-            return await self._leave(twin, accept_loss=accept_loss)
+            done = await self._leave(twin, accept_loss=accept_loss)
+            if twin.seat is to and twin.stopped:
+                # Started for that: no timer may take it for one that rests.
+                twin.stopped = False
+                with contextlib.suppress(Unreachable):
+                    await self.keeper.registry.change(twin, stopped_at=0.0)
+            return done
         finally:
             self.at_work.discard(twin.id)
 

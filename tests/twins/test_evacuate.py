@@ -126,3 +126,20 @@ async def test_a_survivor_becomes_a_follower_again_on_somebodys_word(stand: Stan
 
         assert (attached, stand.twin.joined, stand.twin.row.lost) == (True, True, ())
         assert not await evacuation.keeper.reattach(stand.twin), "it is one already"
+
+
+async def test_one_that_rested_runs_after_it(stand: Stand) -> None:
+    async with evacuating(stand) as evacuation:
+        await settled(evacuation, stand)
+        await stand.new.ask("sandbox.stop")
+        stand.twin.stopped = True
+        stand.twin.row = replace(stand.twin.row, stopped_at=5.0)
+        dead(stand)
+        left = await evacuation.leave(stand.twin, Origin.NEW, accept_loss=False)
+        rests = stand.twin.stopped
+        forced = await evacuation.leave(stand.twin, Origin.NEW, accept_loss=True)
+
+        assert (left.how, rests) == (How.LEFT, True)
+        assert (forced.how, stand.twin.stopped) == (How.FORCED, False)
+        assert stand.rows.rows[stand.twin.id].stopped_at == 0.0
+        assert (await stand.new.ask("sandbox.get")).value.state == "started"
