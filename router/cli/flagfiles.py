@@ -80,10 +80,8 @@ def _of_account(config: str | None) -> Mapping[str, Any]:
 
 def _read(file: Path) -> Flags:
     """The flags of a file, each one that can be evaluated. Raises SettingsError naming what cannot."""
-    from ldclient.versioned_data_kind import FEATURES
-
     from router.flags import schema
-    from router.flags.sdk import why_not
+    from router.flags.sdk import why_no_flag
 
     try:
         held = json.loads(file.read_text(encoding="utf-8"))
@@ -104,7 +102,7 @@ def _read(file: Path) -> Flags:
             raise SettingsError(
                 f"flag '{key}' of {file} says that it is {flag.get('key') if isinstance(flag, Mapping) else flag!r}"
             )
-        if error := why_not(FEATURES, flag):
+        if error := why_no_flag(flag):
             raise SettingsError(f"flag '{key}' of {file} cannot be evaluated: {error}")
         if any(
             clause.get("op") == "segmentMatch"

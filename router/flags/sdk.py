@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ldclient import Context
-from ldclient.versioned_data_kind import VersionedDataKind
+from ldclient.versioned_data_kind import FEATURES, VersionedDataKind
 
 from crossfade.decision import Subject
 
@@ -27,6 +27,11 @@ def why_not(kind: VersionedDataKind, item: object) -> Exception | None:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return error
     return None
+
+
+def why_no_flag(flag: object) -> Exception | None:
+    """Why the SDK cannot evaluate this flag; None: it can."""
+    return why_not(FEATURES, flag)
 
 
 def context(subject: Subject) -> Context:
