@@ -115,6 +115,15 @@ class GrowthPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlagStep:
+    """What a flag asked for since a moment (Unix seconds)."""
+
+    at: float
+    stages: Mapping[str, float]
+    on_new: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
     """Whether the numbers can be trusted."""
 
@@ -125,6 +134,18 @@ class Checks:
     moved: int = 0  # sandboxes whose wish changed though their flag did not
     days_at_step: float | None = None
     units_per_day: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """A tool in the week before."""
+
+    decision: str
+    calls: int
+    effective_share: float  # of calls that new answered
+    compared: int
+    differing: int
+    upper: float | None  # of mismatch, by sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +161,8 @@ class ToolReport:
     more_days: float | None = None
     metrics: tuple[Bound, ...] = ()  # by sandbox: what the decision rests on
     growth: tuple[GrowthPoint, ...] = ()
+    before: Before | None = None  # None: not asked for, or not called
+    timeline: tuple[FlagStep, ...] = ()
     checks: Checks = field(default_factory=Checks)
     stages: Mapping[str, float] | None = None  # stage -> share of sandboxes set by the flag; None: no flag
     exceptions: bool = False  # the flag has rules or targets beside
@@ -181,6 +204,20 @@ class ToolReport:
     def effective_share(self) -> float:
         """Share of calls that new really answered."""
         return self.answered.get("new", 0) / self.calls if self.calls else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What ran on an origin in a role (seat: it serves; follower: the shadow), and what that costs."""
+
+    origin: str
+    role: str
+    hours: float  # of sandboxes, as measured
+    per_hour: float = 0.0  # the settings' price of one; 0: not set
+
+    @property
+    def amount(self) -> float:
+        return self.hours * self.per_hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +266,10 @@ class ReportData:
     requests: tuple[OriginRequests, ...] = ()
     lost_records: Mapping[str, int] = field(default_factory=dict)  # reason -> records
     flag_changes: tuple[FlagChange, ...] = ()
+    week: str = ""  # "2026-W47"; empty: another window
+    costs: tuple[Cost, ...] = ()
+    currency: str = "$"
+    measured_since: float | None = None  # from when sandboxes were measured; None: never
 
     @property
     def calls(self) -> int:
@@ -239,28 +280,3 @@ class ReportData:
         """Tools, those that need a person first."""
         order = list(DECISIONS)
         return tuple(sorted(self.tools, key=lambda tool: (order.index(tool.decision), -tool.calls, tool.tool)))
-
-
-def headline(data: ReportData) -> str:
-    """The report in one sentence."""
-    if not data.calls:
-        return "No calls were recorded in this window."
-    groups = {word: [tool.tool for tool in data.by_decision if tool.decision == word] for word in DECISIONS}
-    said = [
-        f"{_listed(groups[word])} {phrase[len(groups[word]) > 1]}" for word, phrase in _PHRASES.items() if groups[word]
-    ]
-    text = "; ".join(said) or "nothing is to be decided"
-    return f"{text[0].upper()}{text[1:]}."
-
-
-_PHRASES = {
-    "ROLLBACK": ("should go back to shadow", "should go back to shadow"),
-    "BLOCKED": ("cannot be judged", "cannot be judged"),
-    "HOLD-HARM": ("needs a look before it goes on", "need a look before they go on"),
-    "ADVANCE": ("may go on", "may go on"),
-    "HOLD-DATA": ("needs more evidence", "need more evidence"),
-}
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -14,7 +14,7 @@ from crossfade.decision import MirrorExecute
 from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS
 from router.settings_text import certificates_problem, line_of, url_problem
-from router.settings_watch import RampSettings
+from router.settings_watch import RampSettings, ReportSettings
 
 DEFAULT_FILE = "crossfade.toml"
 
@@ -174,6 +174,7 @@ class Settings:
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
     ramp: RampSettings = field(default_factory=RampSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
     file: str = ""
 
     def tool(self, name: str) -> ToolSettings:
@@ -195,6 +196,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "telemetry": ("telemetry", TelemetrySettings),
         "dashboard": ("dashboard", DashboardSettings),
         "ramp": ("ramp", RampSettings),
+        "report": ("report", ReportSettings),
     }
 )
 _CHOICES = {
@@ -203,6 +205,7 @@ _CHOICES = {
     ("mirror", "shadow_egress"): ("blocked", "open"),
     ("flags", "source"): ("embedded", "launchdarkly"),
     ("preview", "scheme"): ("https", "http"),
+    ("report", "language"): ("en", "ru"),
 }
 # Texts that have a shape: the pattern, and what to write.
 _SHAPES = {

@@ -9,6 +9,7 @@ from typing import Protocol
 from router.admin.desk import desk_of
 from router.admin.ramps import DeskBoard, facts_of
 from router.admin.reporting import evidence
+from router.admin.running import measuring
 from router.flags.embedded import EmbeddedFlags
 from router.ramp.loop import ramping
 from router.ramp.pilot import Pilot
@@ -49,9 +50,11 @@ async def overseeing(app: Overseen, pilot: Pilot) -> AsyncIterator[None]:
     """Looks for as long as it is entered."""
     # A router that drains could not see what its step does.
     work = ramping(pilot, may=lambda: not app.draining, seconds=app.settings.ramp.every_seconds)
-    task = spawn(work, name="ramps")
+    keep = app.settings.store.keep_rollups_days * 86_400
+    tasks = [spawn(work, name="ramps"), spawn(measuring(app.registry, app.database, keep_seconds=keep), name="running")]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task], timeout=5)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=5)

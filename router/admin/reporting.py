@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 
 from comparators.evidence.share import ALPHA
@@ -14,6 +15,7 @@ from reports.model import (
     Bound,
     Checks,
     FlagChange,
+    FlagStep,
     GrowthPoint,
     HourOfCalls,
     Latency,
@@ -41,16 +43,19 @@ from router.store.wishes import FlagPast, ToolFlag, flag_pasts, tool_flags
 _HISTORY = 10_000  # changes of flags that are looked through: which share each version asked for
 
 
-def report_data(database: Database, *, since: float, now: float) -> ReportData:
-    """Everything a report says, from the store."""
-    found = window(database, since, now=now)
+def report_data(database: Database, *, since: float, now: float, until: float | None = None) -> ReportData:
+    """Everything a report says, from the store. `until`: of a window that is over, judged by its last flags."""
+    end = now if until is None else min(until, now)
+    found = window(database, since, math.inf if until is None else end, now=now)
     rows = SqlFlagRows(database)
-    flags = tool_flags(rows.read()[1])
+    history = rows.history(before=end, limit=_HISTORY)
+    pasts = flag_pasts(history)
+    flags = tool_flags(rows.read()[1]) if until is None else {tool: each.changes[-1][1] for tool, each in pasts.items()}
     known = {tool.tool: tool for tool in found.tools}
     # A tool whose flag is on belongs in the report even if nobody called it.
     names = [*known, *(tool for tool, flag in flags.items() if tool not in known and set(flag.shares) != {"off"})]
     sums = [known.get(name) or _nothing(name) for name in sorted(names)]
-    judged = _evidence(sums, flags, flag_pasts(rows.history(limit=_HISTORY)), losses=found.losses, now=now)
+    judged = _evidence(sums, flags, pasts, losses=found.losses, now=end)
     hours: dict[int, dict[str, int]] = {}
     for each in found.hours:
         by_side = hours.setdefault(each.hour, {"old": 0, "new": 0, "router": 0})
@@ -58,11 +63,13 @@ def report_data(database: Database, *, since: float, now: float) -> ReportData:
     return ReportData(
         made_at=now,
         since=_begin(found, since, now),
-        until=now,
+        until=end,
         store=database.name,
         version=version("crossfade"),
         alpha=ALPHA,
-        tools=_tools(sums, flags, judged, now),
+        tools=tuple(
+            replace(each, timeline=_timeline(pasts.get(each.tool), since)) for each in _tools(sums, flags, judged, end)
+        ),
         hours=tuple(
             HourOfCalls(hour=hour, old=by_side["old"], new=by_side["new"], router=by_side["router"])
             for hour, by_side in sorted(hours.items())
@@ -72,7 +79,16 @@ def report_data(database: Database, *, since: float, now: float) -> ReportData:
             for (origin, purpose), count in sorted(found.requests.items())
         ),
         lost_records=found.losses,
-        flag_changes=tuple(_change(each) for each in reversed(rows.history(since=since, limit=50))),
+        flag_changes=tuple(_change(each) for each in reversed(history) if each.at >= since)[-50:],
+    )
+
+
+def _timeline(past: FlagPast | None, since: float) -> tuple[FlagStep, ...]:
+    """What the flag asked for in the window: from what it asked for when that began."""
+    changes = past.changes if past else ()
+    first = max((place for place, (at, _) in enumerate(changes) if at <= since), default=0)
+    return tuple(
+        FlagStep(at=max(at, since), stages=dict(flag.shares), on_new=flag.on_new) for at, flag in changes[first:]
     )
 
 

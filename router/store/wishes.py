@@ -33,6 +33,7 @@ class FlagPast:
     """A tool's flag through its versions."""
 
     versions: Mapping[int, ToolFlag]
+    changes: Sequence[tuple[float, ToolFlag]] = ()  # when each came, oldest first
     share_since: float | None = None  # Unix seconds at which it began to ask for the share of new it asks for now
 
 
@@ -49,13 +50,18 @@ def flag_pasts(history: Sequence[FlagChange]) -> Mapping[str, FlagPast]:
     """By tool, from the changes of flags, newest first."""
     versions: dict[str, dict[int, ToolFlag]] = {}
     since: dict[str, float] = {}
+    changes: dict[str, list[tuple[float, ToolFlag]]] = {}
     for change in reversed(history):
         for tool, flag in tool_flags({change.key: change.after}).items():
             before = versions.setdefault(tool, {}).get(flag.version - 1)
             if before is None or abs(before.on_new - flag.on_new) > 1e-9:
                 since[tool] = change.at
             versions[tool][flag.version] = flag
-    return {tool: FlagPast(versions=each, share_since=since.get(tool)) for tool, each in versions.items()}
+            changes.setdefault(tool, []).append((change.at, flag))
+    return {
+        tool: FlagPast(versions=each, share_since=since.get(tool), changes=changes[tool])
+        for tool, each in versions.items()
+    }
 
 
 def _tool_flag(flag: Mapping[str, object]) -> ToolFlag | None:

@@ -1,142 +1,75 @@
-"""A running router as its operators see it: ready whatever new does, and gone without a loss when it is told to."""
+"""Sandboxes that run, measured."""
 
 import asyncio
 import contextlib
-import json
-import signal
-import socket
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
-import httpx2
+import pytest
 
-from demo.programs import Program, crossfade
-from tests.journeys.stack import KEY, settings
-from tests.telemetry.telemetry_examples import attributes, collecting
+from crossfade.stage import Origin
+from crossfade.twin import FollowerState, TwinRow
+from router.admin.running import measuring, sandboxes_running
+from router.store.database import Database, open_database
+from router.store.running import running
+from router.store.span import Span
+from router.twins.state import Twin
 
-PATIENCE = 20.0  # a deadline, never a pause
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-NOBODY = "http://127.0.0.1:9"
-
-
-@dataclass(eq=False)
-class Running:
-    """A router before one embedded backend."""
-
-    old: Program
-    router: Program
-    config: Path
-    client: httpx2.AsyncClient
-    admin: httpx2.AsyncClient
-
-    async def sandbox(self) -> str:
-        created = await self.client.post("/api/sandbox", json={})
-        assert created.status_code < 300, created.text
-        return str(created.json()["id"])
-
-    async def in_flight(self) -> bool:
-        lines = (await self.admin.get("/metrics")).text.splitlines()
-        return "crossfade_calls_in_flight 1.0" in lines
+IDS = {"old": "o", "new": "n"}
+ROWS = [
+    TwinRow(id="a", routing_key="a", ids=IDS, follower=FollowerState.JOINED),
+    TwinRow(id="b", routing_key="b", ids=IDS, follower=FollowerState.JOINED, seat=Origin.NEW),
+    TwinRow(id="c", routing_key="c", ids={"old": "o"}, follower=FollowerState.ABSENT),
+    TwinRow(id="d", routing_key="d", ids=IDS, follower=FollowerState.JOINED, stopped_at=5.0),
+    TwinRow(id="e", routing_key="e", ids={"old": "o"}, follower=FollowerState.FILLING),
+]
 
 
-@contextlib.asynccontextmanager
-async def running(directory: Path, extra: str = "") -> AsyncIterator[Running]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        admin = probe.getsockname()[1]
-    words = ["sandbox", "--api", "daytona", "--port", "0", "--key", KEY, "--dir", str(directory / "old")]
-    config = directory / "crossfade.toml"
-    async with contextlib.AsyncExitStack() as started:
-        old = await started.enter_async_context(Program("old", words, directory))
-        config.write_text(settings(directory, old.url, NOBODY, admin, extra))
-        router = await started.enter_async_context(Program("router", ["serve", "--config", str(config)], directory))
-        headers = {"Authorization": f"Bearer {KEY}"}
-        client = httpx2.AsyncClient(base_url=router.url, headers=headers, timeout=PATIENCE, trust_env=False)
-        watching = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{admin}", timeout=PATIENCE, trust_env=False)
-        await started.enter_async_context(client)
-        await started.enter_async_context(watching)
-        yield Running(old, router, config, client, watching)
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(f"sqlite:///{tmp_path}/state.db")
+    yield database
+    database.close()
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not await condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        await asyncio.sleep(0.02)
+def test_seats_and_followers_that_run_are_counted_and_stopped_twins_are_not() -> None:
+    found = sandboxes_running([Twin(row) for row in ROWS])
+
+    assert found == {("old", "seat"): 3, ("new", "follower"): 1, ("new", "seat"): 1, ("old", "follower"): 1}
 
 
-async def test_a_router_is_ready_and_answers_while_new_cannot_be_reached(tmp_path: Path) -> None:
-    async with running(tmp_path, '[telemetry]\notlp_endpoint = "http://127.0.0.1:9"') as stack:
-        code, _, problems = await crossfade(
-            "flags", "set", "files", "live", "--reason", "test", "--yes", "--config", str(stack.config)
-        )
-        sandbox = await stack.sandbox()
-        listed = await stack.client.get(f"/toolbox/{sandbox}/files", params={"path": "/workspace"})
-        ready = await stack.admin.get("/readyz")
-
-    assert code == 0, problems
-    assert (ready.status_code, listed.status_code) == (200, 200)
+def begin(twins: list[Twin], database: Database, now: float) -> Coroutine[None, None, None]:
+    return measuring(twins, database, seconds=0.05, keep_seconds=9_000.0, now=lambda: now)
 
 
-async def test_a_router_that_is_stopped_finishes_its_calls_and_hands_over_records_and_spans(tmp_path: Path) -> None:
-    with collecting() as collector:
-        async with running(tmp_path, f'[telemetry]\notlp_endpoint = "{collector.url}"') as stack:
-            sandbox = await stack.sandbox()
-            waiting = {"command": "while [ ! -e /workspace/go ]; do sleep 0.02; done; echo gone", "timeout": 30}
-            traced = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
-            call = asyncio.ensure_future(
-                stack.client.post(f"/toolbox/{sandbox}/process/execute", json=waiting, headers=traced)
-            )
-            await until(stack.in_flight)
+async def test_what_runs_is_written_down_as_it_runs(database: Database) -> None:
+    task = asyncio.create_task(begin([Twin(ROWS[0])], database, 7_200.0))
+    async with asyncio.timeout(20):
+        while running(database, Span(0))[0].get(("old", "seat"), 0.0) < 0.15:
+            await asyncio.sleep(0.05)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    found, first = running(database, Span(0))
 
-            assert stack.router.process is not None
-            stack.router.process.send_signal(signal.SIGTERM)
-            await until(lambda: _draining(stack))
-            alive = await stack.admin.get("/livez")
-            await until(lambda: _refused(stack.router.url))
-            await _release(stack, sandbox)
-            answer = await call
-            code = await stack.router.stop()
-
-            _, printed, _ = await crossfade("calls", "tail", "--json", "--config", str(stack.config))
-
-    assert (answer.status_code, answer.json()["result"].strip()) == (200, "gone")
-    assert (alive.status_code, code) == (200, 0)
-    assert "Traceback" not in stack.router.log.read_text()
-    recorded = {each["id"]: each for each in map(json.loads, printed.splitlines())}
-    spans = {attributes(span)["crossfade.call"]: span for span in collector.spans}
-    assert set(recorded) == set(spans) and len(recorded) >= 2
-    executed = spans[answer.headers["X-Crossfade-Call"]]
-    assert (executed.trace_id.hex(), executed.parent_span_id.hex()) == (TRACE, PARENT)
-    assert attributes(executed)["crossfade.operation"] == "process.exec"
-    sent = str(collector.traces) + str(collector.metrics)
-    assert KEY not in sent and "echo gone" not in sent
+    assert found["old", "seat"] == found["new", "follower"] > 0.15
+    assert first == 7_200.0
 
 
-async def _draining(stack: Running) -> bool:
-    answer = await stack.admin.get("/readyz")
-    return answer.status_code == 503 and answer.json()["reasons"] == ["draining"]
-
-
-async def _refused(url: str) -> bool:
-    """Whether new connections are: the listener closes a moment after readiness has fallen."""
-    try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as late:
-            await late.get(f"{url}/api/sandbox")
-    except httpx2.ConnectError:
-        return True
-    except httpx2.TransportError:
-        return False
-    return False
-
-
-async def _release(stack: Running, sandbox: str) -> None:
-    async with httpx2.AsyncClient(base_url=stack.old.url, trust_env=False, timeout=PATIENCE) as direct:
-        answer = await direct.post(
-            f"/toolbox/{sandbox}/process/execute",
-            json={"command": "touch /workspace/go"},
-            headers={"Authorization": f"Bearer {KEY}"},
-        )
-    assert answer.json()["exitCode"] == 0, answer.text
+async def test_what_the_store_does_not_take_is_added_later(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    database.close()
+    path.rename(tmp_path / "away.db")
+    path.mkdir()  # nothing can be opened there
+    task = asyncio.create_task(begin([Twin(ROWS[2])], database, 0.0))
+    await asyncio.sleep(0.3)
+    path.rmdir()
+    (tmp_path / "away.db").rename(path)
+    back = open_database(f"sqlite:///{path}")
+    async with asyncio.timeout(20):
+        while running(back, Span(0))[0].get(("old", "seat"), 0.0) < 0.3:
+            await asyncio.sleep(0.05)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    back.close()

@@ -211,6 +211,6 @@ def test_the_report_says_who_explained_what_and_how_many_calls(shell: Shell, tmp
     tools = json.loads((tmp_path / "report.json").read_text())["tools"]
     assert "6 more explained" in page
     assert "6 calls that differ are left out: accepted or ignored." in text
-    assert "accepted: E2B&#39;s umask is 077 (ada)" in page
+    assert 'accepted: <span lang="en">E2B&#39;s umask is 077 (ada)' in page
     assert "Accepted or ignored, and in no number above: 6 of files." in text
     assert [(tool["explained"], tool["differing"]) for tool in tools if tool["tool"] == "files"] == [(6, 2)]

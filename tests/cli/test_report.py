@@ -32,7 +32,7 @@ def test_the_path_goes_to_stdout_and_the_decisions_to_stderr(store: str, tmp_pat
 def test_json_is_all_of_stdout(store: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(report, ["--store", store, "--out", str(tmp_path), "--json"], catch_exceptions=False)
 
-    assert json.loads(result.stdout)["schema"] == "crossfade.report/1"
+    assert json.loads(result.stdout)["schema"] == "crossfade.report/2"
 
 
 def test_the_settings_name_the_store(store: str, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from html import unescape
 from html.parser import HTMLParser
 
 from reports import ReportData, render
-from reports.model import DECISIONS, headline
+from reports.headline import headline
+from reports.model import DECISIONS
 from tests.reports.report_examples import NASTY
 
 
@@ -120,14 +121,19 @@ def test_markdown_begins_with_what_is_to_be_decided(files: Mapping[str, bytes]) 
     assert lines[2].startswith("**Vision cannot be judged; ")
     assert lines[4].endswith("5,950 calls")
     assert lines[8].startswith("| vision | ✕ BLOCKED | live 50 % · shadow 50 % | 50 % → ")
-    for heading in ("Errors, both sides", "Differences", "Due but not compared", "Latency", "Data quality", "Method"):
+    for heading in (
+        "Errors: calls that both sides were sent",
+        "Kinds of difference",
+        "Not compared, and why",
+        "Method",
+    ):
         assert f"## {heading}" in lines
 
 
 def test_json_has_a_schema_and_the_numbers(data: ReportData, files: Mapping[str, bytes]) -> None:
     report = json.loads(files["report.json"])
 
-    assert report["schema"] == "crossfade.report/1"
+    assert report["schema"] == "crossfade.report/2"
     assert report["headline"] == headline(data)
     assert set(report) >= {"made_at", "since", "until", "alpha", "tools", "requests", "lost_records", "flag_changes"}
     for tool in report["tools"]:
@@ -158,5 +164,5 @@ def test_an_empty_store_is_a_report_too(empty: ReportData) -> None:
 def test_lost_records_are_told(data: ReportData) -> None:
     lossy = render(replace(data, lost_records={"queue full": 12}))
 
-    assert "<strong>12</strong> (queue full)" in lossy["report.html"].decode()
+    assert '<strong>12</strong> (<span lang="en">queue full</span>)' in lossy["report.html"].decode()
     assert "Records lost: 12 (queue full)." in lossy["report.md"].decode()
