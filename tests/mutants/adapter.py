@@ -39,8 +39,8 @@ MUTANTS = (
     Mutant(
         name="a command's text is expanded once more",
         module=_COMMANDS,
-        old="exec $w {shell} <<'{mark}'",
-        new="exec $w {shell} <<{mark}",
+        old="printf %s {shlex.quote(command)}",
+        new='printf %s \\"{command}\\"',
         scenarios=("exec_heredoc", "exec_quotes_and_pipes"),
     ),
     Mutant(

@@ -5,6 +5,7 @@ import base64
 import posixpath
 import re
 import secrets
+import shlex
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -38,8 +39,9 @@ LEAD = 'read -r s </proc/$$/stat; set -- ${s##*) }; if [ "$3" = $$ ]; then w=; e
 
 def script(command: str, shell: str) -> str:
     """Shell text that runs the command as Daytona does: on standard input of a shell, output merged."""
-    mark = f"CROSSFADE_{secrets.token_hex(8)}"
-    return f"{LEAD}exec 2>&1; exec $w {shell} <<'{mark}'\n{command}\n{mark}\n"
+    # No here-document: that ends with a line end of its own, which a command that reads its script would see.
+    lead = f"{LEAD}exec 2>&1 < <(exec 2>/dev/null; printf %s {shlex.quote(command)})"
+    return f"{lead}; exec $w {shell}"
 
 
 def kill_script(pid: int) -> str:
@@ -208,9 +210,11 @@ def _command(arguments: Mapping[str, Any]) -> _Program:
         raise ValueError("command is required")
     if shell not in _SHELLS:
         raise ValueError(f"unknown shell {shell[:20]!r}; known: {', '.join(_SHELLS)}")
-    content = command.encode("utf-8", "surrogateescape").replace(b"\0", b"")
-    if len(content) < _INLINE_LIMIT:
-        return _Program(args=["-c", script(command.replace("\0", ""), shell)])
+    command = command.replace("\0", "")
+    content = command.encode("utf-8", "surrogateescape")
+    # Quoting may make it five times as long.
+    if len(content) < _INLINE_LIMIT and len(text := script(command, shell)) < _INLINE_LIMIT:
+        return _Program(args=["-c", text])
     file = _new_file()
     return _Program(args=["-c", f"{LEAD}exec 2>&1; exec $w {shell} <{file}"], file=file, content=content)
 

@@ -50,6 +50,10 @@ def is_forbidden(message: str) -> bool:
     return any(words in low for words in _FORBIDDEN)
 
 
+# How Daytona's daemon begins what it says: clients without a status to look at look for these words.
+_PREFIXES: Mapping[int, str] = {403: "forbidden: ", 404: "not found: "}
+
+
 def edge_error(status: int, body: bytes) -> Outcome:
     """An error of the edge or of envd's REST, in Daytona's words."""
     try:
@@ -68,7 +72,7 @@ def edge_error(status: int, body: bytes) -> Outcome:
     if status in (401, 403):
         return refused(502, "BAD_GATEWAY", f"E2B refused our own key or token: {message}")
     if status == 500 and (told := _of_the_path(message)) is not None:
-        return refused(*told, message)
+        return refused(*told, f"{_PREFIXES.get(told[0], '')}{message}")
     if status >= 500:
         return unknown(f"E2B answered {status}: {message}", status=502)
     return refused(502, "BAD_GATEWAY", f"E2B answered {status}: {message}")
@@ -94,5 +98,4 @@ def refusal(error: ConnectError) -> Outcome:
         return unknown(f"envd said {error.code}: {error.message}")
     if status == 500:
         status, code = _of_the_path(error.message) or (status, code)
-    prefix = "not found: " if status == 404 else ""
-    return refused(status, code, f"{prefix}{error.message}")
+    return refused(status, code, f"{_PREFIXES.get(status, '')}{error.message}")

@@ -23,3 +23,12 @@ def test_a_path_that_no_file_can_have_is_the_callers_doing(words: str) -> None:
 def test_any_other_internal_error_stays_the_providers() -> None:
     assert refusal(ConnectError("internal", "disk on fire")).status == 500
     assert edge_error(500, b'{"message": "disk on fire"}').fate is Fate.UNKNOWN
+
+
+def test_what_the_system_forbids_begins_with_daytonas_word_for_it() -> None:
+    for outcome in (
+        refusal(ConnectError("internal", "rename /a /b: operation not permitted")),
+        edge_error(500, b'{"message": "open /proc/x: permission denied"}'),
+    ):
+        assert (outcome.status, outcome.code) == (403, "FORBIDDEN")
+        assert outcome.message.startswith("forbidden: ")

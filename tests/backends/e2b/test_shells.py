@@ -44,6 +44,15 @@ def test_a_command_keeps_its_quotes_its_input_and_the_order_of_its_output() -> N
     assert (ran.returncode, ran.stdout) == (3, b"a /h'\n$(b)\n<next line>\n")
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_a_command_that_reads_its_script_sees_it_as_it_was_written(end: str) -> None:
+    assert bash(script(f"cat\nthe rest{end}", "bash")).stdout == f"the rest{end}".encode()
+
+
+def test_a_command_has_no_other_files_open_than_its_three_streams() -> None:
+    assert bash(script("ls /proc/$$/fd", "bash")).stdout.split() == [b"0", b"1", b"2"]
+
+
 def test_killing_ends_the_group_children_that_lead_another_included() -> None:
     text = LEAD + "exec $w bash -c 'setsid sleep 600 & sleep 601 & echo up; wait'"
     process = subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE)

@@ -1,6 +1,6 @@
 """What scenarios give, whichever SDK runs them; errors are named by status, and each SDK has its own classes for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 # By SDK: 0.21 async raises its client's own errors, 0.115 has two classes, the newest one class per status and code.
@@ -14,6 +14,7 @@ _CLASSES_0_21 = {
 _CLASSES_NEWEST = {
     400: "DaytonaBadRequestError",
     401: "DaytonaAuthenticationError",
+    403: "DaytonaForbiddenError",
     404: "DaytonaNotFoundError",
     409: "DaytonaConflictError",
     410: "DaytonaGoneError",
@@ -59,3 +60,16 @@ def told(result: Any) -> Any:
             return [told(each) for each in result]
         case _:
             return result
+
+
+def session_said(era: str, text: str, code: int = 0) -> dict[str, Any]:
+    """A session's answer with these lines of standard output: without marks, or marked and split."""
+    if era == "0.21":
+        return {"exit": code, "output": text}
+    marked = "".join(f"\1\1\1{line}" for line in text.splitlines(keepends=True))
+    return {"exit": code, "output": marked, "stdout": text, "stderr": ""}
+
+
+def by_era(shape: Callable[[str], Any]) -> dict[str, Any]:
+    """What a scenario gives under the SDKs of each era."""
+    return {era: shape(era) for era in ("0.21", "0.115", "newest")}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conformance.daytona.expected import Refused
+from tests.conformance.daytona.expected import Refused, by_era, session_said
 
 BAD, MISSING, GONE, BROKEN = Refused(400), Refused(404), Refused(410), Refused(500, "DaytonaInternalServerError")
 TOO_LATE = Refused(408, "DaytonaTimeoutError")
@@ -30,7 +30,6 @@ RESULTS: dict[str, Any] = {
     "exec_killed_by_a_signal": {"exit": -1, "output": ["before"]},
     "exec_timeout_ends_children": TOO_LATE,
     "code_run_error": {"exit": 1, "said": True},
-    "code_run_javascript": {"exit": 0, "output": "2,4\n"},
     "code_run_artifacts": {"text": ["before", "after"], "charts": [["T", "line"]]},
     "session_commands_at_once": {"own": [0, 1, 2, 3, 4, 5], "turns": [1, 2, 3, 4, 5, 6]},
     "session_missing": [BROKEN, MISSING],
@@ -70,22 +69,15 @@ RESULTS: dict[str, Any] = {
 }
 
 
-def _session(text: str, code: int = 0) -> dict[str, Any]:
-    """A session's answer by era: one line of standard output, without marks, marked, and marked and split."""
-    marked = {"exit": code, "output": f"\1\1\1{text}\n", "stdout": f"{text}\n", "stderr": ""}
-    return {"0.21": {"exit": code, "output": f"{text}\n"}, "0.115": marked, "newest": marked}
+def _ended(era: str) -> Any:
+    return [session_said(era, "a\n", 5), BROKEN, session_said(era, "a\n", 6), BROKEN]
 
 
-def _by_era(name: str, shape: Any) -> dict[str, Any]:
-    return {name: {era: shape(era) for era in ("0.21", "0.115", "newest")}}
-
-
-_ENDED = {code: _session("a", code) for code in (5, 6)}
 BY_ERA: dict[str, dict[str, Any]] = {
     # The newest SDK does not translate the errors of this call.
     "code_run_timeout": {"0.21": TOO_LATE, "0.115": TOO_LATE, "newest": "ApiException"},
-    "session_odd_text": _session('<it\'s><"$(echo no)"><`id`><\\><*><日本>'),
-    "session_long_command": _session("204800"),
-    **_by_era("session_background", lambda era: {**_session("started")[era], "ended": 143}),
-    **_by_era("session_ended_by_its_command", lambda era: [_ENDED[5][era], BROKEN, _ENDED[6][era], BROKEN]),
+    "session_odd_text": by_era(lambda era: session_said(era, '<it\'s><"$(echo no)"><`id`><\\><*><日本>\n')),
+    "session_long_command": by_era(lambda era: session_said(era, "204800\n")),
+    "session_background": by_era(lambda era: {**session_said(era, "started\n"), "ended": 143}),
+    "session_ended_by_its_command": by_era(_ended),
 }

@@ -15,11 +15,11 @@ import re
 import sys
 
 import noting
-from world import BLOCKING, SCENARIOS, World, said, sdk
+from world import BLOCKING, SCENARIOS, Absent, World, said, sdk
 
 AREAS = (
     *("sandboxes", "commands", "sessions", "terminals", "processes", "interpreter"),
-    *("files", "transfers", "git", "exact", "lifecycle", "gone", "alone", "desktop", "strangers"),
+    *("files", "transfers", "git", "exact", "hard", "code", "lifecycle", "gone", "alone", "desktop", "strangers"),
 )
 for area in AREAS:
     importlib.import_module(f"scenarios_{area}")
@@ -60,6 +60,8 @@ async def main(names):
                 try:
                     async with asyncio.timeout(60):
                         result = await each(world)
+                except Absent:
+                    continue
                 except Exception as error:
                     result = {"broken": said(error)}
             line = {"name": each.__name__, "result": placed(result, [world.sandbox.id])}

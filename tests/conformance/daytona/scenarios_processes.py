@@ -111,15 +111,6 @@ async def code_run_timeout(world):
     return await failure(world.process.code_run("import time; time.sleep(60)", timeout=1))
 
 
-@scenario(since=(0, 167))
-async def code_run_javascript(world):
-    world.process._language, kept = "javascript", world.process._language
-    try:
-        return executed(await world.process.code_run("console.log([1, 2].map((n) => n * 2).join())"))
-    finally:
-        world.process._language = kept
-
-
 @scenario(since=(0, 100))
 async def code_run_artifacts(world):
     code = "print('before')\nimport json\n"

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.conformance.daytona import (
+    expected_code,
     expected_exact,
     expected_git,
+    expected_hard,
     expected_lifecycle,
     expected_processes,
     expected_transfers,
@@ -124,10 +126,12 @@ OUTPUTS = {
     "exec_timeout_not_reached": (0, "quick\n"),
     "exec_background_redirected": (0, "started\n"),
     "code_run": (0, "from python 42\n"),
+    **expected_code.OUTPUTS,
+    **expected_hard.OUTPUTS,
     **expected_processes.OUTPUTS,
 }
 
-AREAS = (expected_git, expected_lifecycle, expected_processes, expected_transfers)
+AREAS = (expected_code, expected_git, expected_hard, expected_lifecycle, expected_processes, expected_transfers)
 TOLD: dict[str, Any] = {name: each for area in (*AREAS, expected_exact) for name, each in area.RESULTS.items()}
 TOLD_BY_ERA: dict[str, dict[str, Any]] = {name: each for area in AREAS for name, each in area.BY_ERA.items()}
 
@@ -210,6 +214,15 @@ def assert_succeeds_and_fails(results: Ran) -> None:
 
     assert never_fail <= NEVER_FAIL
     assert {name for name in never_done if not {name, name.partition(".")[0]} & NEVER_DONE} == set()
+
+
+def test_code_in_every_language_is_run(ran: tuple[str, Results]) -> None:
+    sdk, results = ran
+    wanted = {name for name in expected_code.OPTIONAL if expected_code.BY_ERA[name][era(sdk)] is not None}
+    if missing := sorted(wanted - results.keys()):
+        pytest.skip(f"nothing here runs {', '.join(missing)}")
+
+    assert wanted <= results.keys()
 
 
 @pytest.mark.full

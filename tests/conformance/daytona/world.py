@@ -29,6 +29,10 @@ WAIT = 30
 SCENARIOS = []
 
 
+class Absent(Exception):
+    """A scenario that needs what this sandbox does not have."""
+
+
 def version():
     from importlib.metadata import version as installed
 
