@@ -8,9 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crossfade.stage import PROCESS_GROUP, STAGES, TOOLS
 from router.admin.access import Refused
 from router.admin.endpoints import Endpoint, note, order
+from router.admin.explained import by_tool
 from router.engine.decide import Decider
 from router.store.audit import SqlAudit
 from router.twins.keeper import Keeper
@@ -98,17 +98,6 @@ class TwinsApi:
     def _details(self, twin: Twin) -> Mapping[str, Any]:
         row, lanes, now = twin.row, self.keeper.lanes, self.keeper.sides.clock.monotonic()
         wishes = self.decider.wishes(twin)
-        tools = {
-            tool: {
-                "stage": str(wishes.stage(tool)),
-                "answering": str(row.seat)
-                if tool in PROCESS_GROUP or not twin.active
-                else str(STAGES[wishes.stage(tool)].wish),
-                "flag_version": wishes.values[tool].version,
-                "reason": wishes.values[tool].reason,
-            }
-            for tool in TOOLS
-        }
         return {
             "routing_key": row.routing_key,
             "bucket": wishes.bucket,
@@ -126,5 +115,5 @@ class TwinsApi:
             "unusable_seconds": max(0.0, max(twin.unusable_until, twin.suspended_until) - now),
             "idle_seconds": max(0.0, now - twin.last_activity),
             "handles": {handle: str(origin) for handle, origin in twin.handles.items()},
-            "tools": tools,
+            "tools": by_tool(twin, wishes, now),
         }

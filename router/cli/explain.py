@@ -2,8 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import click
+
+from router.cli.admin import ADMIN, ask
+from router.cli.changing import AS_JSON, CONFIG
 
 
 @click.group()
@@ -52,6 +56,34 @@ def call(
         return
     for key, value in said.items():
         click.echo(f"{key:<13}{value}")
+
+
+@explain.command()
+@click.argument("id", metavar="SANDBOX")
+@CONFIG
+@ADMIN
+@AS_JSON
+def sandbox(id: str, config: str | None, admin: str | None, as_json: bool) -> None:
+    """Where a sandbox stands, and for each tool who would answer its next call and why. Asks the running router."""
+    told = ask(config, admin, "GET", f"/v1/twins/{quote(id, safe='')}")
+    if as_json:
+        click.echo(json.dumps({**told, "schema": "crossfade.explain-sandbox/1"}, indent=2))
+        return
+    clean = "equal" if told["clean"] else "not known to be equal"
+    why = [name for name, holds in (("something runs", told["hot"]), ("paths differ", told["dirty_paths"])) if holds]
+    follower = f"{told['follower']}, {told['answers']}, {clean} {', '.join(why)}".rstrip()
+    click.echo(f"seat on {told['seat']}; follower {follower}")
+    if told["held"]:
+        click.echo(f"held: {told['held']}")
+    if told["limited_by"]:
+        click.echo(f"process tools stay on old because of: {', '.join(told['limited_by'])}")
+    click.echo(f"bucket {told['bucket']} of 100000, by the key {told['routing_key']}")
+    for tool, each in told["tools"].items():
+        held_against = f", compared with {each['compared']}" if each["compared"] else ""
+        written = "" if each["writing"] == each["answering"] else f" (writes: {each['writing']})"
+        click.echo(f"{tool:<13}{each['answering']}{written}{held_against}: {each['why']}")
+        if each["dropped"]:
+            click.echo(f"{'':<13}not compared: {each['dropped']}")
 
 
 @explain.command()

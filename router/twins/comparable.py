@@ -7,6 +7,8 @@ from router.twins.handles import LIFE
 from router.twins.lane import Lane
 from router.twins.state import Twin
 
+NOTHING_RUN = "follower answers file calls, so nothing is run on it"
+
 
 def why_not(twin: Twin, lane: Lane, evidence: Evidence, *, active: bool, now: float) -> str:
     """Why the evidence at the lane's head cannot be had now; empty when it can. `active`: the follower answers."""
@@ -45,7 +47,7 @@ def _why_not_execute(evidence: Evidence) -> str:
 def _why_not_active(twin: Twin, evidence: Evidence, now: float) -> str:
     first, call = evidence.operations[0], evidence.call
     if first.kind.effect is not Effect.READ:
-        return "follower answers file calls, so nothing is run on it"
+        return NOTHING_RUN
     if first.kind.handle or not first.kind.bounded:
         return "follower answers file calls, so only one-path reads are repeated"
     if call.mutations != twin.mutations:

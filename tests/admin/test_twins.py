@@ -83,8 +83,9 @@ async def test_a_list_has_every_twin_with_its_seat(place: Place) -> None:
 async def test_one_twin_says_wish_and_answer_of_every_tool_and_what_limits_it(place: Place) -> None:
     told = await place.told("show", place.sandbox)
 
-    assert told["tools"]["files"] | {"flag_version": 0, "reason": ""} == {
-        "stage": "shadow", "answering": "old", "flag_version": 0, "reason": "",
+    assert told["tools"]["files"] | {"flag_version": 0, "reason": "", "why": ""} == {
+        "stage": "shadow", "wish": "old", "answering": "old", "writing": "old", "compared": "new", "dropped": "",
+        "why": "", "flag_version": 0, "reason": "",
     }  # fmt: skip
     assert "browser" in told["limited_by"]
     assert told["dirty_paths"] == [] and told["calls_open"] == 0
