@@ -21,7 +21,7 @@ from crossfade.stage import Origin
 from crossfade.upstream import Purpose, Upstream
 from policies.commands.commands import Commands
 from router.admin.app import admin_app
-from router.admin.overseer import overseeing, pilot_of
+from router.admin.overseer import overseeing, overseer_of
 from router.admin.v1 import v1
 from router.backends.e2b.backend import E2BBackend
 from router.backends.of_settings import backends_of
@@ -139,7 +139,7 @@ async def _serve(settings: Settings, ready_file: str | None) -> None:
             admin_app(
                 ready=app.why_not_ready,
                 metrics=app.telemetry.exposition,
-                more=v1(app, pilot := pilot_of(app)),
+                more=v1(app, overseer := overseer_of(app)),
             ),
             settings.listen.admin,
             "listen.admin",
@@ -153,7 +153,7 @@ async def _serve(settings: Settings, ready_file: str | None) -> None:
         await started(serving, [(api, settings.listen.api), (admin, settings.listen.admin)])
         app.starting = False
         announce(api, ready_file)
-        async with overseeing(app, pilot):
+        async with overseeing(overseer):
             await stop.wait()
         await _stop(app, api, admin, serving)
 

@@ -14,7 +14,7 @@ from crossfade.decision import MirrorExecute
 from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS
 from router.settings_text import certificates_problem, line_of, url_problem
-from router.settings_watch import RampSettings, ReportSettings
+from router.settings_watch import NotifySettings, RampSettings, ReportSettings
 
 DEFAULT_FILE = "crossfade.toml"
 
@@ -175,6 +175,7 @@ class Settings:
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
     ramp: RampSettings = field(default_factory=RampSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     file: str = ""
 
     def tool(self, name: str) -> ToolSettings:
@@ -197,6 +198,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "dashboard": ("dashboard", DashboardSettings),
         "ramp": ("ramp", RampSettings),
         "report": ("report", ReportSettings),
+        "notify": ("notify", NotifySettings),
     }
 )
 _CHOICES = {
@@ -312,7 +314,7 @@ class _Reader:
             raise self._error(section, key, f"must be a finite number, not {value!r:.40}")
         if value < 0:
             raise self._error(section, key, f"must not be negative, but is {value!r}")
-        if key in ("sample", "events_sample") and value > 1:
+        if key in ("sample", "events_sample", "dropped_over") and value > 1:
             raise self._error(section, key, f"is a share from 0 to 1, not {value!r}; write 0.1 for 10 %")
 
     def _url(self, section: str, key: str, value: str) -> None:
@@ -366,6 +368,11 @@ _URLS: Mapping[str, Mapping[str, str]] = {
         "events_url": "https://relay.example.org",
     },
     "dashboard": {"public_url": "https://crossfade.example.org", "admin_url": "http://127.0.0.1:8801"},
+    "notify": {
+        "slack_url": "https://hooks.slack.com/services/...",
+        "teams_url": "https://prod-1.westeurope.logic.azure.com/workflows/...",
+        "webhook_url": "https://alerts.example.org/crossfade",
+    },
     "telemetry": {"otlp_endpoint": "http://collector:4318"},
 }
 _MOST = 2**63 - 1  # what TOML itself says a number may be; more overflows where it is counted with

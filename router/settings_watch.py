@@ -1,6 +1,6 @@
 """Settings of what watches the migration: ramps, and who is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,3 +18,22 @@ class ReportSettings:
     currency: str = "$"
     old_per_hour: float = 0.0  # price of a running sandbox on old for an hour; 0: hours are told without money
     new_per_hour: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """Who is told of alarms, and how much is one. The addresses of hooks are secrets."""
+
+    slack_url: str = field(default="", repr=False)  # an incoming webhook
+    teams_url: str = field(default="", repr=False)  # a workflow's webhook
+    webhook_url: str = field(default="", repr=False)  # gets JSON, for programs
+    webhook_secret: str = field(default="", repr=False)  # signs what webhook_url gets
+    router: str = ""  # how this router calls itself; empty: the machine's name
+    every_seconds: float = 15.0  # how often alarms are looked at
+    per_minute: float = 20.0  # notices to one target, at most
+    behind_over: int = 10  # followers that could not be settled
+    quarantined_over: int = 0  # twins
+    held_over: int = 100  # sandboxes
+    dropped_over: float = 0.1  # share of a tool's due comparisons, over the last ten minutes
+    deletes_over: int = 0  # deletes that failed three times
+    halted_minutes: float = 60.0  # how long a ramp may halt before somebody is told

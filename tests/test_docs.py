@@ -80,6 +80,11 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert {"demo", "test", "bench"} <= named <= targets
 
 
+def gauges() -> str:
+    """Where gauges are made."""
+    return "".join((ROOT / "router" / name).read_text(encoding="utf-8") for name in ("gauges.py", "admin/overseer.py"))
+
+
 def exposed() -> tuple[set[str], set[str]]:
     """Names and labels of everything /metrics shows."""
     telemetry = Telemetry(TelemetrySettings())
@@ -88,11 +93,13 @@ def exposed() -> tuple[set[str], set[str]]:
     telemetry.count(Origin.OLD, Purpose.ANSWER)
     telemetry.timed(REQUEST, 502, 0.1, "")
     text = telemetry.exposition().decode()
-    wiring = (ROOT / "router" / "gauges.py").read_text(encoding="utf-8")
+    wiring = gauges()
     names = set(re.findall(r'gauge\(\s*"(\w+)"', wiring))
     for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", text, flags=re.MULTILINE):
         names |= {f"{name}_{end}" for end in ("bucket", "count", "sum")} if kind == "histogram" else {name}
-    labels = set(re.findall(r'[{,](\w+)="', text)) | set(re.findall(r'\("(\w+)", str\(', wiring))
+    labels = set(re.findall(r'[{,](\w+)="', text)) | set(
+        re.findall(r'\("(\w+)", (?:str\(|word\b|result\b|channel\b)', wiring)
+    )
     return names, labels
 
 
@@ -121,7 +128,7 @@ def test_every_metric_and_label_that_is_drawn_or_alerts_is_exposed(expression: s
 
 def test_every_metric_is_documented_with_its_type_and_labels_and_nothing_else_is() -> None:
     page = rows((ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").partition("\n## Spans\n")[0])
-    wiring = (ROOT / "router" / "gauges.py").read_text(encoding="utf-8")
+    wiring = gauges()
     telemetry = Telemetry(TelemetrySettings())
     for status in (200, 502):
         telemetry.observe(record(status=status, dropped="lane full"))
@@ -134,7 +141,14 @@ def test_every_metric_is_documented_with_its_type_and_labels_and_nothing_else_is
         expected[name] = (family.type, {label for each in family.samples for label in each.labels} - {"le"})
 
     documented = {name: (cells[0], set(cells[1].split(", ")) - {"–"}) for name, cells in page.items()}
-    wired = {"crossfade_twins", "crossfade_breaker_open", "crossfade_lifetimes"}  # their labels are made in gauges.py
+    # Their labels are made where they are.
+    wired = {
+        "crossfade_alarms",
+        "crossfade_breaker_open",
+        "crossfade_lifetimes",
+        "crossfade_notices",
+        "crossfade_twins",
+    }
     assert {name: kind for name, (kind, _) in documented.items()} == {
         name: kind for name, (kind, _) in expected.items()
     }

@@ -1,41 +1,90 @@
-"""The overseer: what looks at the running router each minute, beside its answering."""
+"""The overseer: what looks at the running router beside its answering: its ramps, and its alarms, which it tells."""
 
 import asyncio
 import contextlib
+import logging
+import platform
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from crossfade.errors import CrossfadeError
+from router.admin.alarms import Drops, Looked, alarms
 from router.admin.desk import desk_of
 from router.admin.ramps import DeskBoard, facts_of
 from router.admin.reporting import evidence
 from router.admin.running import measuring
-from router.flags.embedded import EmbeddedFlags
+from router.clock import SystemClock
+from router.notify.alarms import Alarm, Watch
+from router.notify.channel import Channel, client, targets_of
 from router.ramp.loop import ramping
 from router.ramp.pilot import Pilot
 from router.settings import Settings
+from router.settings_watch import NotifySettings
 from router.store.audit import SqlAudit
 from router.store.database import Database
 from router.store.flags import SqlFlagRows
-from router.store.ramps import SqlRamps
+from router.store.ramps import Ramp, SqlRamps
 from router.tasks import spawn
 from router.twins.registry import Registry
 
+log = logging.getLogger("crossfade.overseer")
 
-class Overseen(Protocol):
+
+class Overseen(Looked, Protocol):
     """The parts of a router that are looked at."""
 
     settings: Settings
     registry: Registry
     database: Database
-    flags: EmbeddedFlags
     draining: bool
 
 
-def pilot_of(app: Overseen) -> Pilot:
-    """Ramps of this router's store, turning the flags that its settings name."""
+@dataclass(slots=True, eq=False)
+class Overseer:
+    """One router's."""
+
+    app: Overseen
+    pilot: Pilot
+    watch: Watch
+    channels: list[Channel] = field(default_factory=list)
+    _drops: Drops = field(default_factory=Drops)
+    _dropped: Mapping[str, float] = field(default_factory=dict)
+    _ramps: Mapping[str, Ramp] = field(default_factory=dict)
+
+    def alarms(self) -> list[Alarm]:
+        """What needs somebody now, for pages: less is said to the people who are told without asking."""
+        return self._alarms(replace(self.app.settings.notify, behind_over=0, quarantined_over=0))
+
+    async def look(self) -> None:
+        """Look once, and offer what is new to every channel."""
+        self._dropped = await asyncio.to_thread(self._drops.shares, self.app.telemetry, time.monotonic())
+        # With the store away the ramps are those of before.
+        with contextlib.suppress(CrossfadeError):
+            self._ramps = await asyncio.to_thread(self.pilot.ramps.read)
+        for notice in self.watch.changes(self._alarms(self.app.settings.notify), time.time()):
+            log.warning("alarm", extra={"alarm": notice.alarm.word, "of": notice.alarm.of, "event": str(notice.event)})
+            for channel in self.channels:
+                channel.offer(notice)
+
+    async def watching(self) -> None:
+        """Look until it is cancelled."""
+        while True:
+            try:
+                await self.look()
+            except Exception:  # an edge: whoever tells of defects must not end by one
+                log.exception("alarms cannot be looked at")
+            await asyncio.sleep(max(0.05, self.app.settings.notify.every_seconds))
+
+    def _alarms(self, settings: NotifySettings) -> list[Alarm]:
+        return alarms(self.app, settings, ramps=self._ramps.values(), drops=self._dropped, now=time.time())
+
+
+def overseer_of(app: Overseen) -> Overseer:
+    """Looks at ramps of this router's store, turning the flags that its settings name, and at its alarms."""
     database, audit = app.database, SqlAudit(app.database)
-    return Pilot(
+    pilot = Pilot(
         ramps=SqlRamps(database),
         board=DeskBoard(desk_of(app.settings.flags, app.flags, SqlFlagRows(database), audit)),
         evidence=lambda since, now: evidence(database, since=since, now=now),
@@ -43,18 +92,50 @@ def pilot_of(app: Overseen) -> Pilot:
         trail=audit,
         now=time.time,
     )
+    found = Overseer(app, pilot, Watch(router=name_of(app.settings)))
+    _gauges(found)
+    return found
+
+
+def name_of(settings: Settings) -> str:
+    """How a router calls itself to people."""
+    return settings.notify.router or platform.node()
 
 
 @contextlib.asynccontextmanager
-async def overseeing(app: Overseen, pilot: Pilot) -> AsyncIterator[None]:
-    """Looks for as long as it is entered."""
-    # A router that drains could not see what its step does.
-    work = ramping(pilot, may=lambda: not app.draining, seconds=app.settings.ramp.every_seconds)
-    keep = app.settings.store.keep_rollups_days * 86_400
-    tasks = [spawn(work, name="ramps"), spawn(measuring(app.registry, app.database, keep_seconds=keep), name="running")]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=5)
+async def overseeing(overseer: Overseer) -> AsyncIterator[None]:
+    """Looks for as long as it is entered. What is not delivered at the end is not delivered."""
+    app = overseer.app
+    async with client() as http:
+        overseer.channels = [
+            Channel(target, http, SystemClock(), per_minute=app.settings.notify.per_minute)
+            for target in targets_of(app.settings.notify)
+        ]
+        # A router that drains could not see what a step does.
+        may_step = ramping(overseer.pilot, may=lambda: not app.draining, seconds=app.settings.ramp.every_seconds)
+        keep = app.settings.store.keep_rollups_days * 86_400
+        hours = measuring(app.registry, app.database, keep_seconds=keep)
+        tasks = [spawn(may_step, name="ramps"), spawn(overseer.watching(), name="alarms"), spawn(hours, name="running")]
+        tasks += [spawn(each.run(), name=f"notify {each.target.kind}") for each in overseer.channels]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=5)
+
+
+def _gauges(overseer: Overseer) -> None:
+    def raised() -> Mapping[tuple[tuple[str, str], ...], float]:
+        return {(("alarm", word),): float(count) for word, count in overseer.watch.raised.items()}
+
+    def notices() -> Mapping[tuple[tuple[str, str], ...], float]:
+        return {
+            (("target", channel.target.kind), ("result", result)): float(channel.results[result])
+            for channel in overseer.channels
+            for result in ("sent", "failed", "dropped")
+        }
+
+    gauge = overseer.app.telemetry.gauge
+    gauge("crossfade_alarms", "Alarms that are raised: what needs somebody.", raised)
+    gauge("crossfade_notices", "Notices of alarms since the start, by what became of them.", notices)

@@ -16,7 +16,10 @@ from router.admin.endpoints import Endpoint
 from router.settings import SECTIONS, Settings
 from router.settings_text import line_of
 
-SECRET = ("key", "secret", "sdk_key", "admin_token", "api_token")
+SECRET = (
+    *("key", "secret", "sdk_key", "admin_token", "api_token"),
+    *("slack_url", "teams_url", "webhook_url", "webhook_secret"),  # who has a hook's address may write there
+)
 MASK = "********"
 _IN_URL = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")  # user:password
 

@@ -1,17 +1,17 @@
 """The router's state in the admin API: ready, busy, and what needs somebody."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crossfade.twin import FollowerState
 from router.admin.endpoints import Endpoint
 from router.engine.engine import Engine
 from router.flags.embedded import EmbeddedFlags
+from router.notify.alarms import Alarm
 from router.store.records import SqlRecords
 from router.twins.keeper import Keeper
 from router.twins.lanes import Lanes
@@ -33,9 +33,11 @@ class StatusApi:
 
     app: Seen
     reasons: Callable[[], list[str]]
+    alarms: Callable[[], list[Alarm]]
 
     def endpoints(self) -> list[Endpoint]:
         """What is served."""
+        # Each alarm has a word to sort and translate by; docs/operations.md says what to do.
         says = "Whether the router is ready, what it is doing, and alarms: what needs somebody."
         return [Endpoint(method="GET", path="/status", says=says, serve=self._show)]
 
@@ -52,23 +54,6 @@ class StatusApi:
             "seats_on_new": sum(twin.seat == "new" for twin in twins),
             "dirty": sum(twin.row.dirty for twin in twins),
             "flags_version": app.flags.version,
-            "alarms": self._alarms(),
+            "alarms": [asdict(each) for each in self.alarms()],
         }
         return JSONResponse(told)
-
-    def _alarms(self) -> list[dict[str, Any]]:
-        """Each with a word to sort and translate by, how often, and of what; as docs/operations.md has what to do."""
-        app = self.app
-        alarms = [
-            {"word": "breaker-open", "count": 1, "of": str(origin)}
-            for origin, each in app.keeper.sides.breakers.items()
-            if each.open
-        ]
-        counts = {
-            "flags-unread": int(app.flags.fresh_at <= 0),
-            "settles-failing": len(app.keeper.failures),
-            "records-lost": app.records.lost,
-            "quarantined": sum(twin.row.follower is FollowerState.QUARANTINED for twin in app.keeper.registry),
-            "changes-lost": sum(bool(twin.row.lost) for twin in app.keeper.registry),
-        }
-        return [*alarms, *({"word": word, "count": count, "of": ""} for word, count in counts.items() if count)]

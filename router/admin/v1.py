@@ -15,13 +15,13 @@ from router.admin.moves import MovesApi
 from router.admin.openapi import described
 from router.admin.origins import OriginsApi
 from router.admin.orphans import OrphansApi
+from router.admin.overseer import Overseer
 from router.admin.ramps import RampsApi
 from router.admin.reports import ReportsApi
 from router.admin.shown import SettingsApi, origins_of
 from router.admin.status import Seen, StatusApi
 from router.admin.tools import ToolsApi
 from router.admin.twins import TwinsApi
-from router.ramp.pilot import Pilot
 from router.settings import Settings
 from router.store.audit import SqlAudit
 from router.store.database import Database
@@ -46,21 +46,21 @@ class Running(Seen, Protocol):
     def why_not_ready(self) -> Callable[[], list[str]]: ...
 
 
-def v1(app: Running, pilot: Pilot) -> list[Route]:
+def v1(app: Running, overseer: Overseer) -> list[Route]:
     """Its routes."""
-    found = endpoints(app, pilot)
+    found = endpoints(app, overseer)
     return [*described(found), *routes(found, app.settings.listen.admin_token)]
 
 
-def endpoints(app: Running, pilot: Pilot) -> list[Endpoint]:
+def endpoints(app: Running, overseer: Overseer) -> list[Endpoint]:
     """Everything that is served below /v1."""
     rows, audit, decider = SqlFlagRows(app.database), SqlAudit(app.database), app.engine.twincalls.decider
     desk = desk_of(app.settings.flags, app.flags, rows, audit)
     return [
-        *StatusApi(app, app.why_not_ready).endpoints(),
+        *StatusApi(app, app.why_not_ready, overseer.alarms).endpoints(),
         *ToolsApi(app.database, desk, app.registry, decider).endpoints(),
         *FlagsApi(desk, app.registry, decider, app.settings.flags).endpoints(),
-        *RampsApi(pilot).endpoints(),
+        *RampsApi(overseer.pilot).endpoints(),
         *TwinsApi(app.keeper, decider, audit).endpoints(),
         *MovesApi(app.moves, app.evacuation, audit).endpoints(),
         *OrphansApi(Orphans(app.registry, app.keeper.sides), audit).endpoints(),

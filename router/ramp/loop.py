@@ -21,3 +21,5 @@ async def ramping(pilot: Pilot, *, may: Callable[[], bool], seconds: float = SEC
             await asyncio.to_thread(pilot.evaluate)
         except CrossfadeError as error:  # the store is away: nothing can be decided, and nothing is
             log.warning("ramps cannot be looked at", extra={"reason": str(error)})
+        except Exception:  # an edge: a defect in one minute must not end all others
+            log.exception("ramps cannot be looked at")

@@ -78,6 +78,10 @@ class Telemetry:
                 found.append(Family(name=dotted, help=help, kind=Kind.GAUGE, points=points))
         return found
 
+    def counted(self) -> list[Family]:
+        """What calls add up to, without gauges."""
+        return self._aggregates.families()
+
     def exposition(self) -> bytes:
         """The text that Prometheus reads."""
         return self._exposition.text()

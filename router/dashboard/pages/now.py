@@ -18,6 +18,14 @@ ALARMS = {
     "records-lost": "Records of calls were lost",
     "quarantined": "Followers are quarantined",
     "changes-lost": "Changes were left behind when a seat was taken",
+    "killed": "The kill switch is on",
+    "held": "Sandboxes are held where they are",
+    "dropped": "Comparing does not keep up",
+    "deletes-overdue": "Deletes fail, and their provider goes on billing",
+    "ramp-stepped-back": "A ramp stepped back to shadow",
+    "ramp-back": "A ramp would step back: proven harm",
+    "ramp-halted": "A ramp halted: data is missing or cannot be trusted",
+    "ramp-ready": "A ramp is ready for its next step",
 }
 _ORDER = ("BLOCKED", "ROLLBACK", "HOLD-HARM", "ADVANCE", "HOLD-DATA", "FOLLOWS")
 

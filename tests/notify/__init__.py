@@ -1,0 +1,1 @@
+"""Who is told: against real HTTP servers on sockets."""
