@@ -13,7 +13,7 @@ from router.settings import TelemetrySettings
 from router.settings_watch import NotifySettings
 from router.store.ramps import Ramp
 from router.telemetry import Telemetry
-from tests.admin.test_running import running, until
+from tests.admin.test_operated import running, until
 from tests.notify.hook import Hook, hook
 from tests.telemetry.telemetry_examples import record
 
