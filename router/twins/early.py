@@ -21,7 +21,7 @@ from router.twins.state import Twin
 from router.wire.headers import call_id
 
 log = logging.getLogger("crossfade.early")
-_EARLY_SECONDS = 60.0  # before Daytona would; enough for a settle and a few looks
+_EARLY_SECONDS = 30.0  # before Daytona would: a look or two, and a settle; a client that calls later finds it stopped
 _SHARE = 1 / 3  # of the interval, where that is less
 _AGAIN_SECONDS = 60.0  # between questions to old about a sandbox that it has not stopped in time
 _SECONDS = 60.0

@@ -21,6 +21,7 @@ from tests.twins.test_moves import moving
 from tests.twins.test_settle import EXECUTE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+NEAR = 14.5 * MINUTE  # of 15: when it is stopped
 
 
 @asynccontextmanager
@@ -47,10 +48,10 @@ async def looked(early: EarlyStops) -> None:
     await wait_until(lambda: not early.at_work, "the look")
 
 
-async def test_it_is_stopped_a_minute_before_daytona_would_and_its_files_are_on_both_sides(stand: Stand) -> None:
+async def test_it_is_stopped_half_a_minute_before_daytona_would_and_its_files_are_on_both_sides(stand: Stand) -> None:
     async with nearing(stand) as (early, _, clock):
         await stand.old.sh(f"echo last > {ROOT}/last")
-        clock.seconds += 14 * MINUTE - 1
+        clock.seconds += NEAR - 1
         await looked(early)
         before = await state(stand, Origin.OLD)
         clock.seconds += 1
@@ -73,7 +74,7 @@ async def test_the_next_start_moves_the_seat(stand: Stand) -> None:
         await stand.old.sh(f"echo last > {ROOT}/last")
         # It runs until the stop, and is no reason against a move after it.
         await stand.old.sh("(sleep 311 >/dev/null 2>&1 &)")
-        clock.seconds += 14 * MINUTE
+        clock.seconds += NEAR
         await looked(early)
         assert moves.announce(stand.twin)
         for side in (stand.old, stand.new):
@@ -89,14 +90,14 @@ async def test_the_next_start_moves_the_seat(stand: Stand) -> None:
 @pytest.mark.parametrize("why", ["no wish", "seat is there", "a call is open", "never", "being started", "no follower"])
 async def test_it_is_left_to_daytona_where_nothing_is_gained(stand: Stand, why: str) -> None:
     async with nearing(stand, 0 if why == "never" else 15) as (early, moves, clock):
-        clock.seconds += 14 * MINUTE
+        clock.seconds += NEAR
         match why:
             case "no wish":
                 moves.wanted = lambda _twin: None
             case "seat is there":
                 stand.twin.row = replace(stand.twin.row, seat=Origin.NEW)
             case "a call is open":
-                admit(stand.twin, EXECUTE, clock.monotonic() - 14 * MINUTE)
+                admit(stand.twin, EXECUTE, clock.monotonic() - NEAR)
             case "being started":
                 stand.twin.transitions = 1
             case "no follower":
@@ -112,7 +113,7 @@ async def test_it_is_left_to_daytona_where_nothing_is_gained(stand: Stand, why: 
 async def test_a_call_that_comes_while_it_is_settled_keeps_it_running(stand: Stand) -> None:
     async with nearing(stand) as (early, _, clock):
         held = stand.gates[Origin.OLD].before["sandbox.get"] = Held()
-        clock.seconds += 14 * MINUTE
+        clock.seconds += NEAR
         early.look()
         await held.reached.wait()
         finish(stand.twin, admit(stand.twin, EXECUTE, clock.monotonic()).call, equal=False)
@@ -137,7 +138,7 @@ async def test_what_daytona_has_stopped_already_is_known_to_be_stopped(stand: St
 async def test_an_interval_that_was_set_past_us_is_learned(stand: Stand) -> None:
     async with nearing(stand) as (early, _, clock):
         assert (await stand.old.ask("sandbox.interval", kind="auto_stop", minutes=60)).ok
-        clock.seconds += 14 * MINUTE
+        clock.seconds += NEAR
         await looked(early)
         soon = await state(stand, Origin.OLD)
         clock.seconds += 45 * MINUTE
@@ -151,7 +152,7 @@ async def test_an_interval_that_was_set_past_us_is_learned(stand: Stand) -> None
 async def test_old_that_does_not_do_it_is_not_asked_all_the_time(stand: Stand, operation: str) -> None:
     async with nearing(stand) as (early, _, clock):
         stand.gates[Origin.OLD].before[operation] = answering(refused(500, "", "no"))
-        clock.seconds += 14 * MINUTE
+        clock.seconds += NEAR
         await looked(early)
         again = early.due(stand.twin)
         clock.seconds += 60
@@ -165,7 +166,7 @@ async def test_a_follower_that_cannot_be_settled_is_no_reason_to_keep_it_running
     async with nearing(stand) as (early, _, clock):
         await stand.old.sh(f"(while true; do date +%N > {ROOT}/clock; done) > /dev/null 2>&1 &")
         idle_since = stand.twin.last_activity
-        clock.seconds += 14 * MINUTE
+        clock.seconds += NEAR
         await looked(early)
 
         assert await state(stand, Origin.OLD) == "stopped"
@@ -181,7 +182,7 @@ async def test_calls_wait_while_it_stops_and_the_fence_of_a_move_is_left_alone(s
             return None
 
         stand.gates[Origin.OLD].before["sandbox.stop"] = stopping
-        clock.seconds += 14 * MINUTE
+        clock.seconds += NEAR
         fence = stand.twin.fence = asyncio.Event()
         await looked(early)
         left = stand.twin.fence
@@ -197,7 +198,7 @@ async def test_a_sandbox_on_its_way_is_left_alone(stand: Stand) -> None:
     async with nearing(stand) as (early, _, clock):
         going = SandboxInfo(id=stand.old.id, state="stopping", auto_stop_minutes=15)
         stand.gates[Origin.OLD].before["sandbox.get"] = answering(done(going))
-        clock.seconds += 14 * MINUTE
+        clock.seconds += NEAR
         await looked(early)
 
         assert (stand.twin.stopped, early.done) == (False, {})
