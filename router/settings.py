@@ -208,11 +208,16 @@ _CHOICES = {
     ("flags", "source"): ("embedded", "launchdarkly"),
     ("preview", "scheme"): ("https", "http"),
     ("report", "language"): ("en", "ru"),
+    ("report", "webhook_kind"): ("slack", "teams"),
 }
 # Texts that have a shape: the pattern, and what to write.
 _SHAPES = {
     ("preview", "domain"): (r"[a-z0-9.-]+(:[0-9]{1,5})?", "a host name in small letters, such as preview.example.org"),
     ("preview", "path"): (r"/(?!(?:api|toolbox|health)$)[A-Za-z0-9_-]+", "one word behind a slash, such as /preview"),
+    ("report", "send_at"): (r"[a-z]+day ([01]\d|2[0-3]):[0-5]\d", "a moment of a week, such as monday 06:00"),
+    ("report", "mail_server"): (r"smtps?://[^\s/]+", "smtp://host:587, with user:password@ where one is asked for"),
+    ("report", "mail_from"): (r"[^@\s]+@[^@\s]+", "an address, such as crossfade@example.org"),
+    ("report", "webhook_url"): (r"https?://[^\s]+", "the whole address of the webhook"),
     ("preview", "login_url"): (r"https?://[^\s#]+", "an address, such as https://example.org/login"),
 }
 

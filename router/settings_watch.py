@@ -12,12 +12,21 @@ class RampSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSettings:
-    """What the weekly report adds, and where it goes."""
+    """What the weekly report adds, and where it goes when `crossfade jobs` or `--send` sends it."""
 
     language: str = "en"
     currency: str = "$"
     old_per_hour: float = 0.0  # price of a running sandbox on old for an hour; 0: hours are told without money
     new_per_hour: float = 0.0
+    send_at: str = "monday 06:00"  # UTC, of the week after
+    folder: str = ""  # empty: no folder, and so with the others
+    folder_url: str = ""  # where people reach the folder; a chat's message links to it
+    mail_server: str = field(default="", repr=False)  # smtp://user:password@host:587, or smtps://
+    mail_ca_file: str = ""  # certificates trusted besides the system's roots
+    mail_from: str = ""
+    mail_to: tuple[str, ...] = ()
+    webhook_url: str = field(default="", repr=False)
+    webhook_kind: str = "slack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 @click.option("--pdf/--no-pdf", default=None, help="Also as PDF; default: where WeasyPrint is installed, for a week.")
 @click.option("--config", metavar="FILE", help="Settings file; its store is read, and its prices.")
 @click.option("--store", metavar="URL", help="Store to read, instead of the settings'.")
+@click.option("--send", is_flag=True, help="Deliver it to every target of [report], too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout, too.")
 def report(
     week: str | None,
@@ -45,6 +46,7 @@ def report(
     pdf: bool | None,
     config: str | None,
     store: str | None,
+    send: bool,
     as_json: bool,
 ) -> None:
     """Write the migration report: a decision per tool, and what it rests on.
@@ -71,6 +73,25 @@ def report(
     written = _write(Path(directory), files)
     _show(screen, data, told)
     click.echo(files["report.json"].decode() if as_json else str(written))
+    if send:
+        _send(data, files, told, settings, screen)
+
+
+def _send(
+    data: ReportData, files: Mapping[str, bytes], told: Language, settings: ReportSettings, screen: Console
+) -> None:
+    from router.delivery.message import Undelivered, message_of
+    from router.delivery.targets import targets
+    from router.delivery.weekly import send_all
+
+    to = targets(settings)
+    if not to:
+        raise SettingsError("nobody to send to: set report.folder, report.mail_to or report.webhook_url")
+    results = send_all(message_of(data, files, told), to)
+    for name, problem in results.items():
+        screen.print(f"{name}: {problem or 'delivered'}", highlight=False, markup=False)
+    if problems := [problem for problem in results.values() if problem]:
+        raise Undelivered("; ".join(problems))
 
 
 def read(store: str, *, week: str | None, since: str, settings: ReportSettings, screen: Console) -> ReportData:
