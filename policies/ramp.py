@@ -10,6 +10,7 @@ from crossfade.stage import TOOLS, Stage
 from policies.margins import MARGINS, STEPS
 from policies.verdicts import FOLLOWING, share_on_new, verdict
 
+BY_HAND = "asked"  # because somebody said so, whatever the evidence
 _EDGE = 1e-6  # shares are sums of floats; a flag's smallest part is 1e-5
 _DAY = 86_400.0
 

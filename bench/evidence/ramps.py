@@ -127,11 +127,11 @@ def run_many(truth: Truth, runs: int, *, seed: int) -> Sequence[Run]:
 
 
 def _looks(most: int) -> Iterator[int]:
-    """5 % apart: what they miss is a few sandboxes."""
+    """10 % apart: what they miss is a few sandboxes."""
     count = 10
     while count < most:
         yield count
-        count = max(count + 1, math.floor(count * 1.05))
+        count = max(count + 1, math.floor(count * 1.1))
     yield most
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from crossfade.twin import FollowerState
 from policies.promotion import CAPACITY_DROPS
-from policies.ramp import Act, Mode, State
+from policies.ramp import BY_HAND, Act, Mode, State
 from router.flags import schema
 from router.flags.embedded import EmbeddedFlags
 from router.flags.shown import kill_state
@@ -92,7 +92,7 @@ def of_ramp(ramp: Ramp, settings: NotifySettings, now: float) -> Alarm | None:
     last, tool = ramp.last, ramp.plan.tool
     if last is None or ramp.plan.mode is Mode.DRY_RUN:
         return None
-    if ramp.state is State.STOPPED:
+    if ramp.state is State.STOPPED and last.because != BY_HAND:
         return Alarm(word="ramp-stepped-back", of=tool, detail=last.text)
     if ramp.state is not State.RUNNING:
         return None

@@ -1,7 +1,7 @@
 """What a button does, as the line one would type instead."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def line(*words: str, reason: str = "") -> str:
@@ -17,6 +17,14 @@ def set_flag(tool: str, value: str) -> str:
 def kill(*, on: bool) -> str:
     """`crossfade kill`."""
     return line("kill", *_flags([("--lift", not on)]))
+
+
+def ramp(act: str, tool: str, plan: Mapping[str, object]) -> str:
+    """`crossfade ramp ...`; the acts are those of ACTS in pages/ramps.py."""
+    if act != "plan":
+        return line("ramp", "step", tool, "--back") if act == "back" else line("ramp", act, tool)
+    options = {"steps": "--steps", "least_days": "--days", "least_sandboxes": "--sandboxes", "mode": "--mode"}
+    return line("ramp", "plan", tool, *(word for name, flag in options.items() for word in (flag, str(plan[name]))))
 
 
 def twin(act: str, id: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from crossfade.errors import Conflict, CrossfadeError, Refused, SettingsError
 from crossfade.evidence import Evidence
 from crossfade.stage import PROCESS_GROUP
-from policies.ramp import Act, Mode, Plan, Standing, State, Step, harm, step, weights
+from policies.ramp import BY_HAND, Act, Mode, Plan, Standing, State, Step, harm, step, weights
 from policies.verdicts import share_on_new
 from router.ramp.ports import Board, EvidenceOf, Facts, Seen, Trail
 from router.store.ramps import Ramp, SqlRamps
@@ -98,7 +98,7 @@ class Pilot:
             found = self.look(self._of(tool))
             if back:
                 text = "Back to shadow, on a person's word."
-                found = replace(found, step=Step(act=Act.BACK, share=0.0, because="asked", text=text))
+                found = replace(found, step=Step(act=Act.BACK, share=0.0, because=BY_HAND, text=text))
             if dry_run:
                 return found
             if found.step.act not in (Act.BACK, Act.ADVANCE):

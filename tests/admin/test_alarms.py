@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from demo.programs import crossfade
-from policies.ramp import Act, Mode, Plan, State, Step
+from policies.ramp import BY_HAND, Act, Mode, Plan, State, Step
 from router.admin.alarms import Drops, of_ramp
 from router.settings import TelemetrySettings
 from router.settings_watch import NotifySettings
@@ -130,4 +130,6 @@ def test_a_ramp_asks_for_people_only_when_it_needs_them() -> None:
     assert word(Act.HALT, 1_000.0 + 3_601) == "ramp-halted"
     assert word(Act.BACK, state=State.STOPPED) == "ramp-stepped-back"
     assert word(Act.BACK, state=State.PAUSED) == ""
+    by_hand = replace(ramp, state=State.STOPPED, last=replace(step, act=Act.BACK, because=BY_HAND))
+    assert of_ramp(by_hand, notify, 2_000.0) is None, "who asked for it knows"
     assert word(Act.BACK, plan=Plan(tool="files", mode=Mode.DRY_RUN)) == ""

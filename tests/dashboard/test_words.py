@@ -8,6 +8,7 @@ import pytest
 import router.dashboard
 from crossfade.evidence import Word
 from router.dashboard import words
+from router.dashboard.pages import ramps
 from router.dashboard.pages.differences import SAYINGS, STATES
 from router.dashboard.pages.look import LIMITS
 from router.dashboard.pages.now import ALARMS
@@ -29,6 +30,8 @@ def used() -> set[str]:
     coded = {*Word, *Role, *ALARMS.values(), *LIMITS.values(), "active", "passive"}
     coded |= {*SAYINGS, *SAYINGS.values(), *STATES}
     coded |= {each.label for each in ACTS.values()} | {each.says for each in ACTS.values()}
+    acts = ramps.ACTS.values()
+    coded |= {*ramps.STATES, *ramps.SAID, *(each.label for each in acts), *(each.says for each in acts)}
     return {str(each) for each in literal | named | shown | coded}
 
 

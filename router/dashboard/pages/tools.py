@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -10,7 +10,8 @@ from starlette.routing import Route
 from crossfade.stage import STAGES, Stage
 from router.dashboard import command_line
 from router.dashboard.api import Problem
-from router.dashboard.visit import House, Visit, guarded
+from router.dashboard.pages import ramps
+from router.dashboard.visit import House, Visit, guarded, refuse
 
 _RESTS = ("shadow", "dualwrite", "off")  # what sandboxes that are not on new may be at
 
@@ -20,17 +21,19 @@ def routes(house: House) -> Sequence[Route]:
     return (
         Route("/tools/{tool}", guarded(house, show), methods=["GET"]),
         Route("/tools/{tool}/flag", guarded(house, change, changes=True), methods=["POST"]),
+        Route("/tools/{tool}/ramp/{act}", guarded(house, act_on_ramp, changes=True), methods=["POST"]),
     )
 
 
 async def show(visit: Visit) -> Response:
     """The tool; with `share`, or `value`, also the change that is thought of."""
-    return await _page(visit, visit.named("tool"), asked_value(visit.query))
+    return await page(visit, visit.named("tool"), asked_value(visit.query))
 
 
-async def _page(visit: Visit, tool: str, value: str, *, status: int = 200, problem: str = "") -> Response:
+async def page(visit: Visit, tool: str, value: str, *, status: int = 200, problem: str = "") -> Response:
+    """The page of a tool, with the value of its flag that is thought of."""
     api = visit.api
-    found, flag = await asyncio.gather(api.get("tools", tool), api.get("flags", tool))
+    found, flag, ramp = await asyncio.gather(api.get("tools", tool), api.get("flags", tool), api.get("ramps", tool))
     prediction = None
     if value:
         try:
@@ -60,6 +63,7 @@ async def _page(visit: Visit, tool: str, value: str, *, status: int = 200, probl
         command=command_line.set_flag(tool, value) if value else "",
         reason=visit.form.get("reason", ""),
         version=flag["version"],
+        **ramps.shown(visit, tool, ramp["ramp"]),
     )
 
 
@@ -72,8 +76,23 @@ async def change(visit: Visit) -> Response:
     except Problem as problem:
         if problem.status not in (400, 409):
             raise
-        return await _page(visit, tool, value, status=problem.status, problem=str(problem))
+        return await page(visit, tool, value, status=problem.status, problem=str(problem))
     return RedirectResponse(f"/tools/{tool}?{urlencode({'done': done['version']})}", status_code=303)
+
+
+async def act_on_ramp(visit: Visit) -> Response:
+    """Plan, start, pause or step the tool's ramp."""
+    tool, chosen = visit.named("tool"), visit.named("act")
+    if chosen not in ramps.ACTS:
+        return refuse(visit, 404, "No such act.")
+    try:
+        await ramps.carry_out(visit, tool, chosen)
+    except Problem as problem:
+        # 403: the evidence allows no step. Were it of the dashboard's own token, the page could not be shown either.
+        if problem.status not in (400, 403, 409):
+            raise
+        return await page(visit, tool, "", status=problem.status, problem=str(problem))
+    return RedirectResponse(f"/tools/{quote(tool, safe='')}?{urlencode({'ramped': chosen})}#ramp", status_code=303)
 
 
 def asked_value(query: Mapping[str, str]) -> str:
