@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from comparators.contents import compare_contents
 from comparators.normalise import error_identity, error_text, placeholders
 from comparators.redact import sample
 from comparators.rules import Field, Rows, Rule, Shape
+from comparators.screenshots import compare_screenshots
 from comparators.text import compare_text
 from crossfade.comparison import Change, Difference, Severity
+from crossfade.results import SAMPLE_LIMIT
 
 DIFFERENCES = 40  # kept of one comparison; kinds of difference, not places, so few pairs have as many
 UNLISTED = Field()
@@ -108,6 +111,9 @@ def _of_bytes(name: str, field: Field, old: Any, new: Any) -> Iterator[Differenc
         for change in compare_text(streams_old.get(stream, b""), streams_new.get(stream, b"")):
             least = max(severity, change.severity, key=_SEVERITIES.index)
             yield _difference(path, change.change, least, change.old, change.new)
+        for each in compare_screenshots(streams_old.get(stream, b""), streams_new.get(stream, b"")):
+            least = max(severity, each.severity, key=_SEVERITIES.index)
+            yield _difference(each.place, each.change, least, each.old, each.new)
 
 
 def _streams(output: Any) -> Mapping[str, bytes] | None:
@@ -123,6 +129,12 @@ def _of_digests(name: str, field: Field, old: Mapping[str, Any], new: Mapping[st
         yield _difference(path, Change.TYPE, Severity.CONTRACT, one, other)
         return
     before, after = bytes(old["samples"].get(name, b"")), bytes(new["samples"].get(name, b""))
+    whole = max(one["size"], other["size"]) <= SAMPLE_LIMIT
+    if whole and before != after and (found := compare_contents(before, after)):
+        for each in found:
+            least = max(severity, each.severity, key=_SEVERITIES.index)
+            yield _difference(f"{path} {each.place}".rstrip(), each.change, least, each.old, each.new)
+        return
     at = next((at for at, (here, there) in enumerate(zip(before, after, strict=False)) if here != there), None)
     if one["size"] != other["size"]:
         yield _difference(path, Change.SIZE, severity, f"{one['size']} bytes", f"{other['size']} bytes")
