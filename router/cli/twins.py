@@ -142,7 +142,7 @@ def move(
 def attach(
     sandbox: str, reason: str | None, author: str | None, config: str | None, admin: str | None, as_json: bool
 ) -> None:
-    """Use a follower again that was let go, or that survived its seat. What it alone has is overwritten."""
+    """Use a follower again that was let go or quarantined, or survived its seat. What it alone has is overwritten."""
     by, why = signed(author, reason)
     told = ask(config, admin, "POST", f"/v1/twins/{quote(sandbox, safe='')}/attach", {"author": by, "reason": why})
     click.echo(json.dumps(told, indent=2) if as_json else f"{sandbox}: follower {told['follower']}, being settled")

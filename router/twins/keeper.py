@@ -289,8 +289,8 @@ class Keeper:
             await self.registry.change(twin, follower=FollowerState.DETACHED, dirty=True)
 
     async def reattach(self, twin: Twin) -> bool:
-        """On somebody's word: a follower that was let go, or survived its seat, is settled and used again."""
-        if twin.row.follower not in (FollowerState.DETACHED, FollowerState.SURVIVOR):
+        """On somebody's word: a follower let go, quarantined, or that survived its seat, is settled and used again."""
+        if twin.row.follower not in (FollowerState.DETACHED, FollowerState.QUARANTINED, FollowerState.SURVIVOR):
             return False
         await self.registry.change(twin, follower=FollowerState.DETACHED, held="", lost=())
         await self.sides.perform(twin, twin.seat.other, Operation(name="sandbox.start"), Purpose.KEEPER, seconds=60)
