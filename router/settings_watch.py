@@ -38,7 +38,7 @@ class NotifySettings:
     webhook_url: str = field(default="", repr=False)  # gets JSON, for programs
     webhook_secret: str = field(default="", repr=False)  # signs what webhook_url gets
     router: str = ""  # how this router calls itself; empty: the machine's name
-    every_seconds: float = 15.0  # how often alarms are looked at
+    every_seconds: float = 4.0  # how often alarms are looked at
     per_minute: float = 20.0  # notices to one target, at most
     behind_over: int = 10  # followers that could not be settled
     quarantined_over: int = 0  # twins

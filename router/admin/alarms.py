@@ -60,19 +60,20 @@ def alarms(
     app: Looked, settings: NotifySettings, *, ramps: Iterable[Ramp] = (), drops: Mapping[str, float], now: float
 ) -> list[Alarm]:
     """Everything that is over its limit now. `now`: Unix seconds."""
-    registry = app.keeper.registry
+    quarantined = held = lost = 0
+    for twin in app.keeper.registry:  # once: there may be many, and calls wait meanwhile
+        quarantined += twin.row.follower is FollowerState.QUARANTINED
+        held += bool(twin.row.held)
+        lost += bool(twin.row.lost)
     killed = kill_state(app.flags.current.get(schema.KILL)) is True
     counts = {
         "killed": (int(killed), 0),
         "flags-unread": (int(app.flags.fresh_at <= 0), 0),
         "settles-failing": (len(app.keeper.failures), settings.behind_over),
         "records-lost": (app.records.lost, 0),
-        "quarantined": (
-            sum(twin.row.follower is FollowerState.QUARANTINED for twin in registry),
-            settings.quarantined_over,
-        ),
-        "held": (sum(bool(twin.row.held) for twin in registry), settings.held_over),
-        "changes-lost": (sum(bool(twin.row.lost) for twin in registry), 0),
+        "quarantined": (quarantined, settings.quarantined_over),
+        "held": (held, settings.held_over),
+        "changes-lost": (lost, 0),
         "deletes-overdue": (app.keeper.overdue(), settings.deletes_over),
     }
     return [
