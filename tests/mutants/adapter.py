@@ -53,8 +53,8 @@ MUTANTS = (
     Mutant(
         name="code's arguments are lost",
         module=_COMMANDS,
-        old="*interpreter, flag, code, *argv]",
-        new="*interpreter, flag, code]",
+        old="*before, code, *argv]",
+        new="*before, code]",
         scenarios=("code_run_with_arguments",),
         sdk="daytona-newest",
     ),

@@ -18,6 +18,7 @@ from crossfade.upstream import Purpose
 from router import tasks
 from router.backends.e2b.envd import Envd, Handle
 from router.backends.e2b.refusals import Failed, edge_error
+from router.backends.languages import LANGUAGES
 from router.wire.connect import ConnectError
 
 START = "process.Process/Start"
@@ -26,11 +27,6 @@ _KILL_SECONDS = 10.0
 _MISSES = 3
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHELLS = ("bash", "sh")
-_LANGUAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "python": (("python3", "-u"), "-c"),
-    "javascript": (("node",), "-e"),
-    "typescript": (("npx", "ts-node"), "-e"),
-}
 
 # The command's process leads a group of its own, so that all of it can be ended: envd kills the process alone.
 # setsid forks when it is called by a leader; then the process would not be the one whose pid we were told.
@@ -223,16 +219,16 @@ def _code(arguments: Mapping[str, Any]) -> _Program:
     code, language = str(arguments.get("code") or ""), str(arguments.get("language") or "python")
     if not code.strip():
         raise ValueError("code is required")
-    if language not in _LANGUAGES:
-        raise ValueError(f"unsupported language {language[:20]!r}; known: {', '.join(_LANGUAGES)}")
-    interpreter, flag = _LANGUAGES[language]
+    if language not in LANGUAGES:
+        raise ValueError(f"unsupported language {language[:20]!r}; known: {', '.join(LANGUAGES)}")
+    before, reads = LANGUAGES[language]
     argv = [str(word) for word in arguments.get("argv") or ()]
     content = code.encode("utf-8", "surrogateescape")
     lead = f'a=("$@"); {LEAD}exec 2>&1; exec $w "${{a[@]}}"'
     if len(content) < _INLINE_LIMIT:
-        return _Program(args=["-c", f"{lead} </dev/null", "bash", *interpreter, flag, code, *argv])
+        return _Program(args=["-c", f"{lead} </dev/null", "bash", *before, code, *argv])
     file = _new_file()
-    return _Program(args=["-c", f"{lead} <{file}", "bash", *interpreter, "-", *argv], file=file, content=content)
+    return _Program(args=["-c", f"{lead} <{file}", "bash", *reads, *argv], file=file, content=content)
 
 
 def _new_file() -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -11,6 +11,7 @@ from crossfade.operation import Operation
 from crossfade.outcome import Outcome, done
 from crossfade.results import OUTPUT_LIMIT, OUTPUT_TOO_LARGE, ExecResult
 from router import tasks
+from router.backends.languages import LANGUAGES
 from router.backends.local.process import Process
 from router.backends.local.refusals import Refusal, bad_request
 from router.backends.local.sandboxes import BadCwd, LocalSandbox
@@ -18,11 +19,6 @@ from router.backends.local.sandboxes import BadCwd, LocalSandbox
 SHELLS = ("bash", "sh")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ARGUMENT_LIMIT = 100_000  # the kernel takes 128 KiB in one argument
-INTERPRETERS: Mapping[str, tuple[Sequence[str], str]] = {
-    "python": (("python3", "-u"), "-c"),
-    "javascript": (("node",), "-e"),
-    "typescript": (("npx", "ts-node"), "-e"),
-}
 
 
 async def perform(sandbox: LocalSandbox, operation: Operation) -> Outcome:
@@ -82,13 +78,13 @@ def interpreter(arguments: Mapping[str, Any]) -> tuple[list[str], bytes]:
     code, language = arguments.get("code"), arguments.get("language") or "python"
     if not isinstance(code, str) or not code.strip():
         raise bad_request("code is required")
-    if language not in INTERPRETERS:
-        raise bad_request(f"unsupported language {str(language)[:20]!r}; known: {', '.join(INTERPRETERS)}")
+    if language not in LANGUAGES:
+        raise bad_request(f"unsupported language {str(language)[:20]!r}; known: {', '.join(LANGUAGES)}")
     argv = [str(argument) for argument in arguments.get("argv") or ()]
-    start, flag = INTERPRETERS[language]
+    before, reads = LANGUAGES[language]
     if len(code.encode()) < ARGUMENT_LIMIT:
-        return [*start, flag, code, *argv], b""
-    return [*start, "-", *argv], code.encode()
+        return [*before, code, *argv], b""
+    return [*reads, *argv], code.encode()
 
 
 def seconds(timeout: object) -> float | None:

@@ -39,8 +39,13 @@ BY_ERA: dict[str, dict[str, Any]] = {
     },
     # SDK 0.21 has no JavaScript.
     "code_in_javascript": {"0.21": None, "0.115": _ran(*_SCRIPTED, end=""), "newest": _ran(*_SCRIPTED)},
-    "code_in_javascript_that_ends": {"0.21": None, "0.115": None, "newest": _ran("out", "", codes=(3, -1))},
+    "code_in_javascript_that_ends": {"0.21": None, "0.115": None, "newest": _ran("out", "", "", codes=(3, -1, -1))},
+    "code_of_200_kilobytes_in_javascript": {"0.21": None, "0.115": None, "newest": _ran("204800 0")},
+    "code_of_200_kilobytes_in_typescript": {"0.21": None, "0.115": None, "newest": _ran("204800 0")},
     "code_in_typescript": {"0.21": _ran(*_TYPED), "0.115": _ran(*_TYPED, end=""), "newest": _ran(*_TYPED)},
 }
 # Left out where nothing runs them.
-OPTIONAL = {"code_in_javascript", "code_in_javascript_that_ends", "code_in_typescript"}
+OPTIONAL = {
+    *("code_in_javascript", "code_in_javascript_that_ends", "code_of_200_kilobytes_in_javascript"),
+    *("code_in_typescript", "code_of_200_kilobytes_in_typescript"),
+}

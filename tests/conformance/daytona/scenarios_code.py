@@ -38,7 +38,11 @@ async def code_in_javascript(world):
 @scenario(since=(0, 167))
 async def code_in_javascript_that_ends(world):
     return await in_language(
-        world, "javascript", "console.log('out'); process.exit(3)", "process.kill(process.pid, 'SIGKILL')"
+        world,
+        "javascript",
+        "console.log('out'); process.exit(3)",
+        "process.kill(process.pid, 'SIGKILL')",
+        f"/*{'y' * 200 * 1024}*/ process.kill(process.pid, 'SIGKILL')",
     )
 
 
@@ -50,6 +54,19 @@ async def code_in_typescript(world):
         "const n: number = 6 * 7; console.log(`it's ${n}`)",
         "interface A { b: string }\nconst a: A = { b: '日本' }\nconsole.log(a.b)",
     )
+
+
+LARGE = f"let x = '{'y' * 200 * 1024}'; console.log(x.length, process.argv.slice(1).length)"
+
+
+@scenario(since=(0, 167))
+async def code_of_200_kilobytes_in_javascript(world):
+    return await in_language(world, "javascript", LARGE)
+
+
+@scenario(since=(0, 167))
+async def code_of_200_kilobytes_in_typescript(world):
+    return await in_language(world, "typescript", LARGE)
 
 
 @scenario
