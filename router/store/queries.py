@@ -132,7 +132,7 @@ def window(database: Database, since: float = 0.0, until: float = math.inf, *, n
         hours_of_sandboxes = late.sandbox_hours(connection).subquery()
         judged = Judged(judgements(connection))
         excused = explained(connection, judged, span=span, now=now, by_sandbox=True)
-        units = sandbox_units(connection, hours_of_sandboxes, span, excused)
+        units = sandbox_units(connection, hours_of_sandboxes, span, excused, distinct=not late.sandboxes)
         signatures = _signatures(connection, span, Standings(connection, judged, now))
         tools = tuple(
             _tool(

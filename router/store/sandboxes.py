@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Subquery, func, select
+from sqlalchemy import Connection, Subquery, func, select
 
 from comparators.evidence.hours import Hours
 from router.store.explained import Excuse, Explained
@@ -36,29 +36,27 @@ class SandboxUnits:
     differing: int = 0
     _latest: tuple[int, bool] = (0, False)
 
-    def add(self, row: Row[*tuple[Any, ...]], excuse: Excuse) -> None:
-        """Count an hour, later than all before."""
-        differing = max(0, row.differing - excuse.calls)
-        self.on_new += row.on_new
-        self.compared += row.compared
-        self.differing += differing
-        new_failed = max(0.0, row.new_failed - excuse.new_failed)
-        self.pairs.add(row.hour, row.compared, differing, row.pairs, new_failed, row.old_failed)
-        if row.first_version and row.first_version == row.last_version:
-            self._add_arm(row)
-
-    def _add_arm(self, row: Row[*tuple[Any, ...]]) -> None:
-        version, wished_new = row.first_version, 2 * row.wished > row.calls
-        # One call that was decided while its flag changed is a matter of moments; a sandbox that moves goes on moving.
-        if min(row.wished, row.calls - row.wished) >= _FEW or self._latest == (version, not wished_new):
-            self.moved = True
-        self._latest = version, wished_new
-        if not self.arm.calls:
-            self.version, self.wished_new = version, wished_new
-        if (version, wished_new) == (self.version, self.wished_new):
-            self.arm.add(row.hour, row.calls, row.failed, row.timed, row.log_seconds)
-        else:
-            self.arm.closed = True
+    def add(self, hour: int, sums: Sequence[Any], first_version: int, last_version: int, excuse: Excuse) -> None:
+        """Count an hour, later than all before. `sums` in the order of SANDBOX_SUMS."""
+        calls, on_new, compared, differing, failed, wished, pairs, old_failed, new_failed, timed, log_seconds = sums
+        self.on_new += on_new
+        if compared:
+            differing = max(0, differing - excuse.calls)
+            self.compared += compared
+            self.differing += differing
+            self.pairs.add(hour, compared, differing, pairs, max(0.0, new_failed - excuse.new_failed), old_failed)
+        if first_version and first_version == last_version:
+            wished_new = 2 * wished > calls
+            # One call that was decided while its flag changed is a matter of moments; who moves goes on moving.
+            if min(wished, calls - wished) >= _FEW or self._latest == (first_version, not wished_new):
+                self.moved = True
+            self._latest = arm = first_version, wished_new
+            if not self.arm.calls:
+                self.version, self.wished_new = arm
+            if arm == (self.version, self.wished_new):
+                self.arm.add(hour, calls, failed, timed, log_seconds)
+            else:
+                self.arm.closed = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,30 +81,25 @@ class Sandboxes:
 
 
 def sandbox_units(
-    connection: Connection, hours: Subquery, span: Span, excused: Mapping[str, Explained]
+    connection: Connection, hours: Subquery, span: Span, excused: Mapping[str, Explained], *, distinct: bool
 ) -> Mapping[str, Sequence[SandboxUnits]]:
-    """By tool, every sandbox that called it. `hours`: the rows of sandbox_hours, perhaps several of one key."""
+    """By tool, every sandbox that called it. `hours`: the rows of sandbox_hours; `distinct`: one of each key."""
     columns = hours.c
-    ends = (
-        func.min(columns.first_version).label("first_version"),
-        func.max(columns.last_version).label("last_version"),
-    )
-    query = (
-        select(
-            *(columns.hour, columns.tool, columns.sandbox),
-            *(func.sum(columns[name]).label(name) for name in SANDBOX_SUMS),
-            *ends,
-        )
-        .where(span.holds(columns.hour))
-        .group_by(columns.hour, columns.tool, columns.sandbox)
-        .order_by(columns.hour)
-    )
+    keys = columns.hour, columns.tool, columns.sandbox
+    if distinct:
+        query = select(*keys, *(columns[name] for name in SANDBOX_SUMS), columns.first_version, columns.last_version)
+    else:
+        ends = func.min(columns.first_version), func.max(columns.last_version)
+        query = select(*keys, *(func.sum(columns[name]) for name in SANDBOX_SUMS), *ends).group_by(*keys)
+    query = query.where(span.holds(columns.hour)).order_by(columns.hour)
     found: dict[str, dict[str, SandboxUnits]] = defaultdict(dict)
     excuses = {tool: each.hours for tool, each in excused.items()}
-    for row in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
-        of_tool = found[row.tool]
-        if row.sandbox not in of_tool:
-            of_tool[row.sandbox] = SandboxUnits(row.sandbox)
-        excuse = excuses[row.tool].get((row.hour, row.sandbox), _NOTHING) if row.tool in excuses else _NOTHING
-        of_tool[row.sandbox].add(row, excuse)
+    for rows in connection.execute(query.execution_options(yield_per=_AT_ONCE)).partitions():
+        for hour, tool, sandbox, *sums, first_version, last_version in rows:
+            of_tool = found[tool]
+            units = of_tool.get(sandbox)
+            if units is None:
+                units = of_tool[sandbox] = SandboxUnits(sandbox)
+            excuse = excuses[tool].get((hour, sandbox), _NOTHING) if tool in excuses else _NOTHING
+            units.add(hour, sums, first_version, last_version, excuse)
     return {tool: list(sandboxes.values()) for tool, sandboxes in found.items()}
