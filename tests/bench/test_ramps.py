@@ -27,7 +27,7 @@ def test_a_healthy_tool_at_98_percent_success_is_stepped_back_in_less_than_1_per
 @pytest.mark.full
 @ICC
 def test_a_regression_of_2_points_is_stepped_back_within_the_stated_evidence(icc: float) -> None:
-    runs = run_many(truth(icc, worse=WORSE, most=PAIRS), 400, seed=SEED)
+    runs = run_many(truth(icc, worse=WORSE, most=PAIRS), 200, seed=SEED)
 
     assert sum(each.back is not None for each in runs) >= 0.95 * len(runs)
     assert all(each.on is None for each in runs), "not one of them went on"
