@@ -59,7 +59,26 @@ class ToolsApi:
                 serve=self._show,
                 query=_SINCE,
             ),
+            Endpoint(
+                method="GET",
+                path="/shares",
+                says="Of every tool the share that is set on new, the share that is there, and why they differ.",
+                serve=self._shares,
+            ),
         ]
+
+    async def _shares(self, _request: Request) -> Response:
+        """No evidence in it, so it is quick however large the store is."""
+        flags = await asyncio.to_thread(self.desk.read)
+        found = [
+            {
+                "tool": tool,
+                "set_share": set_share(flag_line(tool, flags.get(schema.key_of(tool)))["shares"]),
+                **self._sandboxes(tool),
+            }
+            for tool in TOOLS
+        ]
+        return JSONResponse({"schema": "crossfade.shares/1", "tools": found})
 
     async def _list(self, request: Request) -> Response:
         since = number(request, "since", 0.0, least=0, most=1e12)

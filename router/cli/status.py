@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -27,16 +28,40 @@ def status(config: str | None, admin: str | None, as_json: bool) -> None:
 
     address = admin or load(config).listen.admin
     ready, reasons, values = _ask(address)
+    shares = _shares(config, admin)
     if as_json:
-        told = {"schema": "crossfade.status/1", "ready": ready, "reasons": reasons, "values": values}
+        told = {"schema": "crossfade.status/1", "ready": ready, "reasons": reasons, "values": values, "shares": shares}
         click.echo(json.dumps(told, indent=2))
     else:
         click.echo(f"ready at {address}" if ready else f"not ready at {address}: {', '.join(reasons)}")
         for words, name in _SHOWN:
             for labels, value in _of(values, name):
                 click.echo(f"  {words}{labels}: {value:g}")
+        for each in shares:
+            if each["set_share"] or each["on_new"]:
+                click.echo(f"  {said(each)}")
     if not ready:
         raise SystemExit(1)
+
+
+def said(each: Mapping[str, Any]) -> str:
+    """A tool's share on new: the one that is set, the one that is there, and what keeps the rest away."""
+    if not each["known"]:
+        return f"{each['tool']}: set {each['set_share']:.0%}, no sandbox lives".replace("%", " %")
+    why = [f"{count / each['known']:.0%} {reason}" for reason, count in each["why"].items()]
+    told = f"{each['tool']}: set {each['set_share']:.0%}, effective {each['effective_share']:.0%}"
+    return "; ".join((told, *why)).replace("%", " %")
+
+
+def _shares(config: str | None, admin: str | None) -> list[dict[str, Any]]:
+    """Of every tool; empty where the router is not asked: it shows them to whoever has listen.admin_token."""
+    from crossfade.errors import CrossfadeError
+    from router.cli.admin import ask
+
+    try:
+        return list(ask(config, admin, "GET", "/v1/shares")["tools"])
+    except CrossfadeError:
+        return []
 
 
 def _ask(address: str) -> tuple[bool, list[str], dict[str, float]]:

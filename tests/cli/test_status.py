@@ -6,7 +6,7 @@ import json
 from click.testing import CliRunner
 
 from router.admin.app import admin_app
-from router.cli.status import status
+from router.cli.status import said, status
 from router.settings import TelemetrySettings
 from router.telemetry import Telemetry
 from tests.serving import serving
@@ -43,3 +43,12 @@ def test_nobody_there_is_said_with_the_address() -> None:
 
     assert result.exception is not None
     assert "127.0.0.1:1" in str(result.exception)
+
+
+def test_a_share_that_is_not_reached_says_why() -> None:
+    each = {"tool": "browser", "set_share": 0.5, "known": 100, "effective_share": 0.27, "on_new": 27}
+
+    assert said({**each, "why": {"limited by shell": 23}}) == (
+        "browser: set 50 %, effective 27 %; 23 % limited by shell"
+    )
+    assert said({**each, "known": 0, "why": {}}) == "browser: set 50 %, no sandbox lives"
