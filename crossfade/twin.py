@@ -32,6 +32,7 @@ class TwinRow:
     epoch: int = 0
     follower: FollowerState = FollowerState.ABSENT
     dirty: bool = False
+    bypass: bool = False  # others may write to it behind the router: never known equal, and its seat stays
     ids: Mapping[str, str] = field(default_factory=dict)  # origin -> that provider's sandbox id
     nonce: str = ""  # of the birth, in labels and metadata on both sides
     organization: str = ""

@@ -31,6 +31,7 @@ from router.compare.names import names_of
 from router.compare.pairing import bare_pair, pair_of
 from router.compare.worker import CompareWorker
 from router.engine import masking
+from router.engine.adopt import Adoption
 from router.engine.answers import Answers
 from router.engine.call import Call, new_id
 from router.engine.commands import rules_of
@@ -99,6 +100,7 @@ class App:
     moves: Moves
     lifetimes: Lifetimes
     evacuation: Evacuation
+    adoption: Adoption
     fast: Fast
     preview: Preview | None
     starting: bool = True
@@ -210,6 +212,8 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         stack.push_async_callback(asyncio.to_thread, source.close)
         app = _wire(settings, database, records, rows, telemetry, upstream, worker, source.flags, pools, count)
         app.engine.observe = source.observing(telemetry.observe)
+        if settings.mirror.adopt == "touch":
+            app.engine.observe = app.adoption.observing(app.engine.observe)
         await app.registry.load()
         app.reconciler.restore()
         app.reconciler.flags_changed()  # they may have, while nobody was here
@@ -345,7 +349,8 @@ def _wire(
     )  # fmt: skip
     app = App(
         settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, moves,
-        lifetimes, Evacuation(keeper, egress, reconciler.moved), fast,
+        lifetimes, Evacuation(keeper, egress, reconciler.moved),
+        Adoption(keeper, births, decider, lifecycle.is_eligible), fast,
         previews(settings, parts, engine),
     )  # fmt: skip
     gauges(app)

@@ -92,6 +92,7 @@ class Mirror:
     orphan_grace_seconds: float = 60.0  # after an unknown outcome at the follower, and after a crash
     move_idle_seconds: float = 60.0  # without a call, after which an idle sandbox's seat may move; 0: at starts only
     system_roots: tuple[str, ...] = ("/",)  # below them, what is changed outside the roots holds the seat
+    adopt: str = "off"  # sandboxes older than the router; touch: they get a follower at their next call
     shadow_egress: str = "blocked"  # followers reach no other machine; open: they may
     command_rules: str = ""  # file of rules by which commands are classed, besides our own
 
@@ -205,6 +206,7 @@ _CHOICES = {
     ("origins.old", "kind"): ("daytona",),
     ("origins.new", "kind"): ("e2b",),
     ("mirror", "shadow_egress"): ("blocked", "open"),
+    ("mirror", "adopt"): ("off", "touch"),
     ("flags", "source"): ("embedded", "launchdarkly"),
     ("preview", "scheme"): ("https", "http"),
     ("report", "language"): ("en", "ru"),

@@ -91,6 +91,7 @@ class TwinsApi:
             "answers": "active" if twin.active else "passive",
             "clean": self._clean(twin),
             "held": row.held,
+            "bypass": row.bypass,
             "organization": row.organization,
             "created_at": row.created_at,
         }

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from starlette.routing import Route
 
+from router.admin.adoption import AdoptionApi
 from router.admin.audit import AuditApi
 from router.admin.calls import CallsApi
 from router.admin.desk import desk_of
@@ -22,6 +23,7 @@ from router.admin.shown import SettingsApi, origins_of
 from router.admin.status import Seen, StatusApi
 from router.admin.tools import ToolsApi
 from router.admin.twins import TwinsApi
+from router.engine.adopt import Adoption
 from router.settings import Settings
 from router.store.audit import SqlAudit
 from router.store.database import Database
@@ -41,6 +43,7 @@ class Running(Seen, Protocol):
     database: Database
     moves: Moves
     evacuation: Evacuation
+    adoption: Adoption
 
     @property
     def why_not_ready(self) -> Callable[[], list[str]]: ...
@@ -63,6 +66,7 @@ def endpoints(app: Running, overseer: Overseer) -> list[Endpoint]:
         *RampsApi(overseer.pilot).endpoints(),
         *TwinsApi(app.keeper, decider, audit).endpoints(),
         *MovesApi(app.moves, app.evacuation, audit).endpoints(),
+        *AdoptionApi(app.adoption, audit).endpoints(),
         *OrphansApi(Orphans(app.registry, app.keeper.sides), audit).endpoints(),
         *CallsApi(app.database).endpoints(),
         *DifferencesApi(app.database).endpoints(),

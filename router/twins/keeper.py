@@ -112,7 +112,7 @@ class Keeper:
 
     def _look_soon(self, twin: Twin) -> None:
         """Something runs: look again by and by whether it still does. At most one look is scheduled."""
-        if twin.id not in self.looking:
+        if twin.id not in self.looking and not twin.row.bypass:
             self.looking.add(twin.id)
             tasks.spawn(self._settle_when_over(twin), name=f"look what runs in {twin.id}")
 
@@ -218,7 +218,7 @@ class Keeper:
     async def _probe(self, twin: Twin) -> None:
         """Let `hot` fall when nothing runs that was not there at birth."""
         idle = not twin.handles and not any(call.unbounded for call in twin.open.values())
-        if not twin.hot or not idle:
+        if not twin.hot or not idle or twin.row.bypass:
             return
         gen = twin.gen
         running = await probe.ask(self.sides, twin)

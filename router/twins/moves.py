@@ -49,7 +49,7 @@ class Moves:
 
     def announce(self, twin: Twin) -> bool:
         """The sandbox is about to be started: if the seat is to move, process calls wait (FENCE_SECONDS each)."""
-        if self.wanted(twin) is None or twin.fence_process is not None:
+        if self.wanted(twin) is None or twin.fence_process is not None or twin.row.bypass:
             return False
         twin.fence_process = asyncio.Event()
         return True
@@ -96,7 +96,7 @@ class Moves:
     def wished(self, twin: Twin) -> bool:
         """Whether the flags ask for the other side, and it is there to be moved."""
         known = self.keeper.registry.get(twin.id) is twin and not self.keeper.stopping
-        return known and self.wanted(twin) is not None
+        return known and not twin.row.bypass and self.wanted(twin) is not None
 
     async def _when_idle(self, twin: Twin) -> None:
         call_id.set("")
@@ -146,6 +146,8 @@ class Moves:
 
     def _why_not(self, twin: Twin) -> str:
         """What stands against it now, by what is known in memory."""
+        if twin.row.bypass:
+            return "it may be written behind the router (crossfade relink, then crossfade twins trust)"
         if twin.row.follower is not FollowerState.JOINED or not self.keeper.sides.usable(twin):
             return f"{twin.seat.other} cannot be used: follower is {twin.row.follower}, or failing"
         if twin.handles:

@@ -36,7 +36,7 @@ class Registry:
             twin.stopped = bool(row.stopped_at) or alone
             twin.baseline = None if row.baseline is None else Counter(row.baseline)
             twin.handles = {handle: Origin(origin) for handle, origin in row.handles.items()}
-            if row.dirty or row.follower is not FollowerState.JOINED:
+            if row.dirty or row.bypass or row.follower is not FollowerState.JOINED:
                 rejoin(twin)
                 # Requests of the router that died may still land there (P9).
                 twin.unusable_until = self.clock.monotonic() + self.orphan_grace_seconds
