@@ -72,7 +72,7 @@ async def test_a_list_has_every_twin_with_its_seat(place: Place) -> None:
     assert [each["id"] for each in told["twins"]] == [place.sandbox]
     assert told["twins"][0] | {"created_at": 0, "id": "", "organization": ""} == {
         "id": "", "seat": "old", "follower": "joined", "answers": "passive", "clean": True, "held": "",
-        "organization": "", "created_at": 0,
+        "bypass": False, "organization": "", "created_at": 0,
     }  # fmt: skip
     assert (await place.told("list", "--seat", "new"))["twins"] == []
     assert (await place.told("list", "--held"))["twins"] == []
