@@ -11,7 +11,7 @@ LONGEST_DAYS = 90  # of an ignore rule: longer is an acceptance, which wants a n
 MOST_KINDS = 5  # seen kinds that one rule may cover
 _WORST_FIRST = list(Severity)
 _CONTRACT_PLACES = ("status", "code", "exit_code", "is_dir", "state")
-_CUT_SHORT = " without detail: "
+_CUT_SHORT = re.compile(r" without detail: | differs, not detailed\Z")  # the second as earlier programs said it
 
 
 class Judged:
@@ -65,7 +65,7 @@ def _rank(severity: str) -> int:
 
 def unexplainable(name: str) -> str:
     """Why nothing can be said of this name; empty when it can."""
-    if _CUT_SHORT in name:
+    if _CUT_SHORT.search(name):
         return "it was not looked at in full, so nobody knows what would be explained"
     if name == "(more)":
         return "it stands for kinds whose names did not fit"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from comparators.contents import compare_contents
+from comparators.contents import compare_contents, only_written_otherwise
 from comparators.normalise import error_identity, error_text, placeholders
 from comparators.redact import sample
 from comparators.rules import Field, Rows, Rule, Shape
@@ -108,10 +108,12 @@ def _of_bytes(name: str, field: Field, old: Any, new: Any) -> Iterator[Differenc
         yield _difference(path, Change.TYPE, Severity.CONTRACT, old, new)
         return
     for stream in sorted(streams_old.keys() | streams_new.keys()):
-        for change in compare_text(streams_old.get(stream, b""), streams_new.get(stream, b"")):
+        one, other = streams_old.get(stream, b""), streams_new.get(stream, b"")
+        written = only_written_otherwise(one, other) if one != other else ()
+        for change in written or compare_text(one, other):
             least = max(severity, change.severity, key=_SEVERITIES.index)
             yield _difference(path, change.change, least, change.old, change.new)
-        for each in compare_screenshots(streams_old.get(stream, b""), streams_new.get(stream, b"")):
+        for each in compare_screenshots(one, other):
             least = max(severity, each.severity, key=_SEVERITIES.index)
             yield _difference(each.place, each.change, least, each.old, each.new)
 

@@ -68,6 +68,9 @@ _VOLATILE: tuple[tuple[tuple[bytes, ...], re.Pattern[bytes], bytes], ...] = tupl
             rb"\1<directory>",
         ),
         ((b"-",), rb"(?m)^([\-lbcps][rwxsStT\-]{9}[.+@]? +)\d+ +\S+ +\S+(?= +\d+ )", rb"\1<owner>"),
+        # A progress bar: what was drawn over on its line.
+        ((b"\r",), rb"(?m)^[^\n]*\r(?=[^\r\n])", b""),
+        ((b"ag: ", b"AG: "), rb"(?mi)^(etag: ).*$", rb"\1<tag>"),  # made of the time a file was written
         ((b"total ",), rb"(?m)^total \d+$", b"total <blocks>"),
     )
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import uvicorn
 import uvloop
 
-from comparators import signature, surely_agree
+from comparators import surely_agree
 from crossfade.comparison import Comparison
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
@@ -27,6 +27,7 @@ from router.backends.e2b.backend import E2BBackend
 from router.backends.of_settings import backends_of
 from router.clock import SystemClock
 from router.compare.capture import captured
+from router.compare.kinds import kinds
 from router.compare.names import names_of
 from router.compare.pairing import bare_pair, pair_of
 from router.compare.worker import CompareWorker
@@ -337,7 +338,7 @@ def _wire(
         sockets=Sockets(upstream, old, twincalls, settings.listen.public_url),
         records=records,
         observe=telemetry.observe,
-        signatures=_signatures,
+        signatures=kinds,
         public_url=settings.listen.public_url,
         body_limit=settings.listen.body_limit_bytes,
         extra=translation.extra,
@@ -363,12 +364,3 @@ def _call_header(call: Call) -> list[tuple[bytes, bytes]]:
 
 def _nothing(_call: Call) -> list[tuple[bytes, bytes]]:
     return []
-
-
-def _signatures(operation: str, comparison: Comparison) -> tuple[str, ...]:
-    if comparison.matched:
-        return ()
-    found = dict.fromkeys(signature(operation, difference) for difference in comparison.differences)
-    if comparison.limited:
-        found[f"{operation} differs, not detailed"] = None
-    return tuple(found)

@@ -63,9 +63,10 @@ def test_a_broken_contract_is_never_ignored_by_a_rule() -> None:
     assert judged.explains("fs.list entry.is_dir value", "contract", NOW) is None
 
 
-def test_a_comparison_that_was_cut_short_is_never_explained() -> None:
-    name = "fs.download without detail: more than 8 MiB"
-
+@pytest.mark.parametrize(
+    "name", ["fs.download without detail: more than 8 MiB", "fs.download differs, not detailed"], ids=("now", "before")
+)
+def test_a_comparison_that_was_cut_short_is_never_explained(name: str) -> None:
     assert Judged([said(Saying.ACCEPT, name)]).explains(name, "content", NOW) is None
 
 

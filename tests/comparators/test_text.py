@@ -76,6 +76,8 @@ def test_another_order_is_cosmetic() -> None:
             b"total 4\ndrwxr-xr-x 3 user user 60 Nov 23 03:55 src\n",
         ),
         (b'{"screenshot_base64": "aGVsbG8=", "ok": 1}\n', b'{"screenshot_base64": "d29ybGQ=", "ok": 1}\n'),
+        (b" 10%\r 60%\r100%\nok\n", b" 35%\r100%\nok\n"),
+        (b'HTTP/1.1 200 OK\r\nETag: "5f-1"\r\n\r\n', b'HTTP/1.1 200 OK\r\nETag: "60-2"\r\n\r\n'),
         (b"at 1763870041 it began\n", b"at 1763870077 it began\n"),
     ],
 )
@@ -89,6 +91,8 @@ def test_what_two_runs_cannot_agree_on_is_cosmetic(old: bytes, new: bytes) -> No
         (b"-rw-r--r-- 1 root root 10 Nov 23 03:54 a\n", b"-rw-r--r-- 1 root root 11 Nov 23 03:54 a\n"),
         (b"-rw-r--r-- 1 root root 10 Nov 23 03:54 a\n", b"-rwxr--r-- 1 root root 10 Nov 23 03:54 a\n"),
         (b"-rw-r--r-- 1 root root 10 Nov 23 03:54 a\n", b"-rw-r--r-- 1 root root 10 Nov 23 03:54 b\n"),
+        (b" 10%\r100%\n", b" 10%\r 99%\n"),
+        (b"one\r\ntwo\n", b"one\ntwo\n"),
         (b"listening on 127.0.0.1:8004\n", b"listening on 127.0.0.1:8005\n"),
         (b"3 tests passed in 12 ms\n", b"4 tests passed in 12 ms\n"),
         (b'{"screenshot_base64": "aGVsbG8=", "ok": 1}\n', b'{"screenshot_base64": "d29ybGQ=", "ok": 0}\n'),
