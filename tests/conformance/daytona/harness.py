@@ -43,7 +43,7 @@ def run_scenarios(
     key: str,
     subset: Sequence[str] | None = None,
     *,
-    seconds: float = 240,
+    seconds: float = 600,
     blocking: bool = False,
     snapshot: str = "",
 ) -> Ran:

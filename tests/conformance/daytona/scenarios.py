@@ -58,7 +58,9 @@ async def main(names):
             # SDK 0.115 prints to stdout of its own accord.
             with contextlib.redirect_stdout(io.StringIO()):
                 try:
-                    async with asyncio.timeout(60):
+                    async with asyncio.timeout(
+                        150
+                    ):  # a watchdog: on a busy machine a sandbox alone takes half a minute
                         result = await each(world)
                 except Absent:
                     continue
