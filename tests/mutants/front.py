@@ -94,9 +94,9 @@ MUTANTS = (
     ),
     Mutant(
         name="labels are no filter",
-        module=_FRONT + "requests",
-        old='arguments: Arguments = {"labels": labels}',
-        new='arguments: Arguments = {"labels": {}}',
+        module="router.engine.filters",
+        old='return wished.items() <= dict(sandbox.get("labels") or {}).items()',
+        new="return True",
         scenarios=("sandboxes_listed_by_label",),
     ),
     Mutant(
