@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from crossfade.errors import Unreachable
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
+from crossfade.results import SandboxInfo
 from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
@@ -163,7 +164,7 @@ class Keeper:
                 self.lanes.missed(twin)
                 if not twin.joined:
                     return True  # deleted or detached meanwhile
-                if error.parked is twin.seat:
+                if error.parked is twin.seat or (error.parked is not None and not await self._seat_runs(twin)):
                     return True  # no failure: it is settled when it is started (P18)
                 self._failed(twin, error)
                 return False
@@ -183,6 +184,14 @@ class Keeper:
             await self.registry.mark_clean(twin)
         # A change that came and went while the disk was written found this settle still under way.
         return twin.mutations == mutations
+
+    async def _seat_runs(self, twin: Twin) -> bool:
+        """Whether a follower that does not run is to be woken: not where the sandbox itself is stopped."""
+        if twin.stopped:
+            return False
+        asked = Operation(name="sandbox.get")
+        outcome = await self.sides.perform(twin, twin.seat, asked, Purpose.KEEPER, seconds=10)
+        return not isinstance(outcome.value, SandboxInfo) or outcome.value.state == "started"
 
     def _failed(self, twin: Twin, error: SettleFailed) -> None:
         count = self.failures.get(twin.id, 0)

@@ -100,6 +100,22 @@ async def test_a_stopped_sandbox_is_no_failure(stand: Stand) -> None:
         assert "sandbox.start" not in stand.follower.names
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_follower_of_a_sandbox_that_is_stopped_stays_stopped(stand: Stand, known: bool) -> None:
+    """Whichever side's refusal comes first: woken, it would be shown to a client that had it stopped."""
+    await stand.old.ask("sandbox.stop")
+    await stand.new.ask("sandbox.stop")
+    stand.twin.stopped = known
+    held = stand.seat.before["process.exec"] = Held()  # the follower says first that it does not run
+    async with keeping(stand) as (keeper, _):
+        settling = asyncio.create_task(keeper.settle_now(stand.twin))
+        done = await settling
+        held.go.set()
+
+        assert (done, keeper.failures) == (True, {})
+        assert "sandbox.start" not in stand.follower.names
+
+
 async def test_a_follower_that_was_paused_is_woken(stand: Stand) -> None:
     """C13: and trusted in nothing until it is settled, for it may wake with an older disk."""
     await stand.new.ask("sandbox.stop")
