@@ -19,8 +19,9 @@ demo: setup
 check: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy
 
+# Many tests wait for processes more than they compute: three at a time keep two cores busy.
 test: check
-	@$(BIN)/python -m pytest -n 2 -m "not full" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 -m "not full" $(ARGS)
 
 test-full: check
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

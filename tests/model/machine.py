@@ -15,7 +15,8 @@ from tests.model.sandbox import DIRECTORY, FILES, Sandbox, Value, Writer
 
 WISHES = ("off", "shadow", "live", "live", "complete")
 _RARELY = 60  # steps between two of what costs a second
-_PHASE = 12  # the least steps between two changes of what runs
+_PHASE = 15  # the least steps between two changes of whether anything runs
+_OFTEN = 8  # steps between two of what takes a few hundred milliseconds
 
 names = st.sampled_from(FILES)
 WRITES = ("upload", "upload", "execute", "delete", "upload", "execute", "move", "chmod", "mkdir", "delete all")
@@ -51,7 +52,8 @@ class Histories(RuleBasedStateMachine):
         self.box: Sandbox | None = None
         self.http: httpx2.AsyncClient | None = None
         self.since = 0  # steps since the last rare one
-        self.calm = 0  # steps since what runs began or ended
+        self.phase = 0  # steps since the last change of `busy`
+        self.settled = 0  # steps since the last reads of what is settled
         self.busy = False  # whether anything may go on running
 
     # Around the steps.
@@ -60,7 +62,8 @@ class Histories(RuleBasedStateMachine):
         """One step, and what must hold after every step."""
         self.totals.steps += 1
         self.since += 1
-        self.calm += 1
+        self.phase += 1
+        self.settled += 1
 
         async def step() -> None:
             await work
@@ -181,6 +184,23 @@ class Histories(RuleBasedStateMachine):
         if self.sandbox.quiet(name) and self.sandbox.disk(name) != value:
             self.sandbox.wrong(f"{name}: {value!r} was acknowledged, and the seat holds {self.sandbox.disk(name)!r}")
 
+    @precondition(lambda self: not self.busy and self.settled >= _OFTEN)
+    @rule(waited=st.sampled_from((0.2, 1.0)), name=names)
+    def reads_of_what_is_settled(self, waited: float, name: str) -> None:
+        """Where the flags allow it the follower answers these, with a write in between."""
+
+        async def work() -> None:
+            box, self.settled = self.sandbox, 0
+            await box.wait_until_clean(waited)
+            for each in FILES:
+                await box.read(each)
+            await self._call("upload", name, name)
+            await box.info("a")
+            await box.list("", exact=True)
+            await box.read(name)
+
+        self.run(work())
+
     # Calls that overlap, and what goes on after its answer.
 
     @rule(calls=overlapping)
@@ -213,6 +233,18 @@ class Histories(RuleBasedStateMachine):
                 await box.read(name)
 
         self.run(work())
+
+    @precondition(lambda self: self.phase >= _PHASE)
+    @rule()
+    def phase_ends(self) -> None:
+        """With something running, hardly anything is read from the follower: half of the steps are without."""
+        self.phase, self.busy = 0, not self.busy
+        self.run(self._end_all() if not self.busy else asyncio.sleep(0))
+
+    async def _end_all(self) -> None:
+        await self._heal()
+        await self._end_writers()
+        await self.sandbox.end_shells()
 
     @precondition(lambda self: self.busy)
     @rule(what=st.sampled_from(GOES_ON), name=names, seconds=st.sampled_from((0.02, 0.1, 0.4)))

@@ -333,6 +333,12 @@ class Sandbox:
             by = "seat" if record["answering"] == self.seats[id] else "follower"
             self.counted[f"{record['operation']} by {by}"] += 1
 
+    async def wait_until_clean(self, seconds: float) -> None:
+        """For so long at most."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not (await self.shown())["clean"]:
+            await asyncio.sleep(0.02)
+
     async def converge(self) -> None:
         """Wait until the follower is clean; both disks are then the same."""
         until = time.monotonic() + PATIENCE

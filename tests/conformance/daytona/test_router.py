@@ -14,7 +14,7 @@ from tests.journeys.stack import ALL_TOOLS, KEY, stack
 
 # What SUNA runs and will run, by the classes that it uses; everything else in `make test-full`.
 EVERY = [(sdk, kind) for sdk in SDKS for kind in ("async", "blocking")]
-FIRST = {("daytona-0.115.0", "async"), ("daytona-newest", "async")}
+FIRST = {("daytona-newest", "async")}
 MATRIX = [pytest.param(*each, marks=() if each in FIRST else pytest.mark.full) for each in EVERY]
 # Of these what is refused differs by where a sandbox lives; what each refusal says is looked at below.
 BY_SIDE = {
