@@ -13,6 +13,8 @@ LONGEST = 65_536  # bytes of a script
 _MOST_NODES = 4_000
 _SECONDS = 0.025  # of this thread's time; a script of LONGEST bytes takes a tenth of it
 _STRANGE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+# What tree-sitter-bash 0.25.1 may crash on, by a look beyond a table of 256 characters (its issue 337).
+_CRASHES = re.compile(r"\{[0-9]*(?:\.\.[0-9]*)?[^\x00-\xff]")
 _BLANK = b" \t\n"
 _ONE_LINE = frozenset(
     (
@@ -35,6 +37,8 @@ def parse(script: str) -> Node:
     if found := _STRANGE.search(script):
         # A shell and the parser differ in what these are: carriage returns are no blanks for a shell.
         raise NotUnderstood("a control character", repr(found[0]))
+    if found := _CRASHES.search(script):
+        raise NotUnderstood("a brace before a letter that is not ASCII", found[0])
     until = time.thread_time() + _SECONDS
     try:
         # By a callback, since a parse of bytes cannot be stopped.

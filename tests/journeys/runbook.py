@@ -55,7 +55,7 @@ async def run(system: Stack, line: str, names: Mapping[str, str] | None = None) 
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        cwd=ROOT,
+        cwd=system.directory,  # reports and exports go there
         env={**os.environ, "CROSSFADE_CONFIG": str(system.config), "CROSSFADE_AUTHOR": "runbook"},
     )
     async with asyncio.timeout(120):

@@ -2,6 +2,8 @@
 
 import base64
 import shlex
+import subprocess
+import sys
 import time
 
 import pytest
@@ -122,6 +124,18 @@ def test_a_program_that_no_rule_knows_is_never_read(name: str, command: str) -> 
 @given(st.text(max_size=60))
 def test_any_text_has_a_class(text: str) -> None:
     assert by(text) in Class
+
+
+@pytest.mark.parametrize("start", ["{", "{1", "{1..", "{12..34", "ls {a,b} {", "echo '{", "${", 'echo "{'])
+def test_a_letter_of_no_alphabet_behind_a_brace_does_not_end_the_process(start: str) -> None:
+    # In a process of its own: what this once did ends whatever runs it.
+    code = (
+        "import random, sys; from tests.policies.commands.test_commands import by\n"
+        "for _ in range(1000): by(sys.argv[1] + chr(random.choice((random.randrange(0x80, 0xD800), "
+        "random.randrange(0xE000, 0x110000)))) + '}')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, start], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr[-500:]
 
 
 HOSTILE = [
