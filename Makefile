@@ -21,7 +21,7 @@ check: setup
 
 # Many tests wait for processes more than they compute: three at a time keep two cores busy.
 test: check
-	@$(BIN)/python -m pytest -n 3 -m "not full" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not full" $(ARGS)
 
 test-full: check
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -1,12 +1,11 @@
 """`crossfade explain sandbox` says of the next call what then becomes of it."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.journeys.probes import Probe, create, recorded, set_flags, twins
+from tests.journeys.probes import Probe, create, recorded, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, Stack, stack
 
 FLAGS = [
@@ -36,8 +35,7 @@ async def _become(system: Stack, probe: Probe) -> dict[str, tuple[str, str, bool
 @pytest.mark.parametrize("flags", FLAGS, ids=["shadow", "split", "mixed"])
 async def test_what_is_explained_is_what_happens(flags: dict[str, str], tmp_path: Path) -> None:
     async with stack(tmp_path) as system, await system.client() as client:
-        set_flags(system, flags)
-        await asyncio.sleep(0.8)
+        await use_flags(system, flags)
         probe = await create(client)
         await twins(system, [probe.id])
         assert (await probe.upload("/workspace/f", b"1")).status_code == 200

@@ -14,7 +14,7 @@ from router.settings import load
 from router.store.calls import tail
 from router.store.database import open_database
 from router.store.flags import open_flag_rows
-from tests.journeys.stack import Stack
+from tests.journeys.stack import ADMIN_TOKEN, Stack
 
 SDK_HEADERS = {"X-Daytona-SDK-Version": "0.115.0", "X-Daytona-Source": "python-sdk"}
 
@@ -77,8 +77,11 @@ async def create(client: httpx2.AsyncClient, env: Mapping[str, str] | None = Non
     return Probe(client, str(answer.json()["id"]))
 
 
-def set_flags(system: Stack, values: Mapping[str, str]) -> None:
-    """Set flags as the command does, in one go: a process for each tool is too slow where many are set often."""
+def set_flags(system: Stack, values: Mapping[str, str]) -> int:
+    """Set flags as the command does, in one go: a process for each tool is too slow where many are set often.
+
+    Gives the version of all flags that is there then.
+    """
     rows, seed = open_flag_rows(system.store), load(str(system.config)).flags.seed
     try:
         for tool, value in values.items():
@@ -86,8 +89,18 @@ def set_flags(system: Stack, values: Mapping[str, str]) -> None:
             version = int(str(before["version"])) if before else 0
             flag = schema.build(tool, schema.shares(value), version=version + 1, seed=seed, targets={})
             rows.write(flag, author="test", reason=f"{tool} to {value}", expected_version=version or None)
+        return rows.read()[0]
     finally:
         rows.close()
+
+
+async def use_flags(system: Stack, values: Mapping[str, str]) -> None:
+    """Set flags, and wait until the router decides by them."""
+    version = await asyncio.to_thread(set_flags, system, values)
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    async with httpx2.AsyncClient(headers=headers, trust_env=False) as client, asyncio.timeout(20):
+        while (await client.get(f"{system.admin}/v1/status")).json()["flags_version"] < version:
+            await asyncio.sleep(0.02)
 
 
 def records(system: Stack, calls: Collection[str] | None = None) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from tests.journeys.probes import SDK_HEADERS, Probe, recorded, set_flags
+from tests.journeys.probes import SDK_HEADERS, Probe, recorded, use_flags
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, KEY, Stack, stack
 
 PATIENCE = 40.0
@@ -61,8 +61,7 @@ async def test_what_is_older_than_the_router_is_filled_in_bulk_and_never_read_st
     preview = '[preview]\ndomain = "ports.example"\n'
     async with stack(tmp_path, extra=preview) as system, await system.client() as client:
         before = await _made_before(system, 3)
-        set_flags(system, LIVE_FILES)
-        await asyncio.sleep(0.8)
+        await use_flags(system, LIVE_FILES)
         told = json.loads(await system.command("twins", "backfill", "--all", "--reason", "the migration", "--json"))
         old, probe = before[0], Probe(client, before[0].id)
         standing = await _shown(system, probe.id)
@@ -106,8 +105,7 @@ async def test_what_is_older_than_the_router_is_filled_in_bulk_and_never_read_st
 async def test_an_old_session_goes_to_new_once_it_is_trusted_and_back(tmp_path: Path) -> None:
     async with stack(tmp_path) as system, await system.client() as client:
         [before] = await _made_before(system)
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "live"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "live"))
         await system.command("twins", "backfill", before.id, "--reason", "first")
         probe = Probe(client, before.id)
         await _restart(client, probe.id)
@@ -120,8 +118,7 @@ async def test_an_old_session_goes_to_new_once_it_is_trusted_and_back(tmp_path: 
         refused = await _refused(
             system, "twins", "detach", probe.id, "--reason", "early", "--config", str(system.config)
         )
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
         await _restart(client, probe.id)
         await _until(system, probe.id, seat="old")
         back = await probe.exec("cat /workspace/first")
@@ -144,8 +141,7 @@ async def test_a_touch_is_enough_where_the_settings_say_so(tmp_path: Path) -> No
         system.config.write_text(system.config.read_text().replace("[mirror]\n", '[mirror]\nadopt = "touch"\n'))
         await system.router.stop()
         await system.router.start()
-        set_flags(system, LIVE_FILES)
-        await asyncio.sleep(0.8)
+        await use_flags(system, LIVE_FILES)
         async with await system.client() as client:
             probe = Probe(client, before.id)
             missing = await Probe(client, "no-such-sandbox").info("/workspace")

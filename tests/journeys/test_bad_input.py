@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from demo.programs import crossfade
-from tests.journeys.probes import SDK_HEADERS, Probe, create, set_flags, twins
+from tests.journeys.probes import SDK_HEADERS, Probe, create, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, KEY, Stack, stack
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -37,8 +37,7 @@ async def ready(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ready
     directory = tmp_path_factory.mktemp("bad-input")
     async with stack(directory, extra="") as system, await system.client() as client:
         on_old = await create(client)
-        set_flags(system, dict.fromkeys(ALL_TOOLS, "live"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys(ALL_TOOLS, "live"))
         on_new = await create(client)
         await twins(system, [on_new.id], clean=True)
         yield Ready(system, client, on_old, on_new)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from router.front.e2b.differences import KINDS
-from tests.journeys.probes import Probe, create, recorded, set_flags, twins
+from tests.journeys.probes import Probe, create, recorded, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, Stack, stack
 
 # What the report has to say of each kind.
@@ -49,8 +49,7 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 )
 async def test_the_report_names_exactly_the_differences_drawn(tmp_path: Path, chance: random.Random, draw: int) -> None:
     async with stack(tmp_path, settle=1.0) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys(ALL_TOOLS, "shadow"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys(ALL_TOOLS, "shadow"))
         probes = [await create(client) for _ in range(SANDBOXES)]
         await twins(system, [probe.id for probe in probes], clean=True)
         drawn = _draw(chance, probes)
@@ -67,15 +66,13 @@ async def test_the_report_names_exactly_the_differences_drawn(tmp_path: Path, ch
 @pytest.mark.sdk
 async def test_without_injection_nothing_differs_in_shadow_and_in_live(tmp_path: Path) -> None:
     async with stack(tmp_path, settle=1.0) as system, system.agents() as agents, await system.client() as client:
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
         probe = await create(client)
         await twins(system, [probe.id], clean=True)
         shadow, _ = await asyncio.gather(
             system.wave(agents, "shadow", 2), _until_compared(system, probe, random.Random(0))
         )
-        set_flags(system, dict.fromkeys(FILE_TOOLS, "live"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys(FILE_TOOLS, "live"))
         live = await system.wave(agents, "files live", 2)
         await system.router.stop()
         report = await system.report()

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from tests.journeys.probes import SDK_HEADERS, Probe, create, set_flags
+from tests.journeys.probes import SDK_HEADERS, Probe, create, use_flags
 from tests.journeys.stack import ALL_TOOLS, KEY, Stack, stack
 from tests.journeys.tap import Tap
 from tests.wire.origin import settled, until
@@ -42,8 +42,7 @@ async def ready(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ready
     directory = tmp_path_factory.mktemp("bulk")
     async with stack(directory) as system, await system.client() as client:
         relayed = await create(client)
-        set_flags(system, dict.fromkeys(ALL_TOOLS, "complete"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys(ALL_TOOLS, "complete"))
         yield Ready(system, relayed, await create(client))
         log = (directory / "router.log").read_text()
         assert "Traceback" not in log, log[-3000:]

@@ -1,11 +1,10 @@
 """A difference that really occurs is accepted: the report goes on without it, and a second kind is still seen."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
-from tests.journeys.probes import Probe, create, recorded, set_flags, twins
+from tests.journeys.probes import Probe, create, recorded, twins, use_flags
 from tests.journeys.stack import FILE_TOOLS, Stack, stack
 
 MODE = "fs.info mode value"
@@ -14,8 +13,7 @@ ROUNDS = 20  # a call that overlapped a settle is not compared
 
 async def test_an_accepted_kind_leaves_the_report_while_calls_go_on(tmp_path: Path) -> None:
     async with stack(tmp_path) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys(FILE_TOOLS, "shadow"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys(FILE_TOOLS, "shadow"))
         probe = await create(client)
         await twins(system, [probe.id], clean=True)
         await system.inject(kinds=[{"kind": "mode-bit"}])

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.journeys.probes import Probe, create, recorded, records, set_flags, twins
+from tests.journeys.probes import Probe, create, recorded, records, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, PROCESS_TOOLS, Stack, stack
 from tests.journeys.trees import clean_twins, tree
 
@@ -56,8 +56,7 @@ async def test_calls_of_unsplit_sandboxes_never_await_a_sick_follower(tmp_path: 
     slowest: dict[str, float] = {}
     waiting: list[float] = []
     async with stack(tmp_path, mirror=limits) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys(ALL_TOOLS, "shadow"))
-        await asyncio.sleep(FLAGS_SECONDS)
+        await use_flags(system, dict.fromkeys(ALL_TOOLS, "shadow"))
         probes = [await create(client) for _ in range(2)]
         ids = [probe.id for probe in probes]
         await twins(system, ids, clean=True)
@@ -94,8 +93,7 @@ async def test_the_seat_of_a_split_sandbox_answers_within_the_patience_and_nothi
 ) -> None:
     patience = 0.5
     async with stack(tmp_path, mirror={"patience_seconds": patience}) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys(FILE_TOOLS, "live"))
-        await asyncio.sleep(FLAGS_SECONDS)
+        await use_flags(system, dict.fromkeys(FILE_TOOLS, "live"))
         probe = await create(client)
         await twins(system, [probe.id], clean=True)
         await probe.upload("/workspace/kept", b"before")
@@ -134,8 +132,7 @@ async def test_the_seat_of_a_split_sandbox_answers_within_the_patience_and_nothi
 async def test_broken_flags_restarts_and_a_crash_move_no_sandbox(tmp_path: Path, count: int) -> None:
     async with stack(tmp_path) as system:
         async with await system.client() as client:
-            set_flags(system, _ramp(50, 30))
-            await asyncio.sleep(FLAGS_SECONDS)
+            await use_flags(system, _ramp(50, 30))
             sandboxes = await _spread(client, system, count)
             await twins(system, sandboxes, clean=True, seconds=30 + count)
             before = await _origins(system, client, sandboxes)
@@ -175,8 +172,7 @@ async def test_broken_flags_restarts_and_a_crash_move_no_sandbox(tmp_path: Path,
 async def test_after_a_crash_the_seat_of_dirty_sandboxes_serves_at_once_and_followers_wait(tmp_path: Path) -> None:
     grace = 3.0
     async with stack(tmp_path, mirror={"orphan_grace_seconds": grace}, settle=0.5) as system:
-        set_flags(system, dict.fromkeys(FILE_TOOLS, "live"))
-        await asyncio.sleep(FLAGS_SECONDS)
+        await use_flags(system, dict.fromkeys(FILE_TOOLS, "live"))
         async with await system.client() as client:
             quiet, busy = [await create(client) for _ in range(2)]
             await twins(system, [quiet.id, busy.id], clean=True)
@@ -213,8 +209,7 @@ async def test_after_a_crash_the_seat_of_dirty_sandboxes_serves_at_once_and_foll
 
 async def test_sigterm_lowers_readiness_finishes_calls_and_keeps_every_record(tmp_path: Path) -> None:
     async with stack(tmp_path) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
-        await asyncio.sleep(FLAGS_SECONDS)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
         probes = [await create(client) for _ in range(3)]
         ids = [probe.id for probe in probes]
         await twins(system, ids, clean=True)

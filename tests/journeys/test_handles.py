@@ -10,7 +10,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.journeys.probes import SDK_HEADERS, Probe, create, set_flags
+from tests.journeys.probes import SDK_HEADERS, Probe, create, use_flags
 from tests.journeys.stack import ALL_TOOLS, KEY, Stack, stack
 
 PATIENCE = 30.0
@@ -19,8 +19,7 @@ SESSION, COMMAND = "/process/session/kept", "/process/session/kept/command"
 
 async def test_a_killed_router_loses_no_session_terminal_or_context_of_e2b(tmp_path: Path) -> None:
     async with stack(tmp_path) as system:
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "complete"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "complete"))
         async with await system.client() as client:
             probe = await create(client)
             command = await _begin(system, probe)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.programs import crossfade
-from tests.journeys.probes import Probe, create, set_flags
+from tests.journeys.probes import Probe, create, use_flags
 from tests.journeys.stack import ALL_TOOLS, Stack, stack
 from tests.journeys.test_moves import shown, until
 
@@ -15,8 +15,7 @@ EVERYTHING = (*ALL_TOOLS, "lifecycle")
 
 
 async def flags(system: Stack, value: str) -> None:
-    set_flags(system, dict.fromkeys(EVERYTHING, value))
-    await asyncio.sleep(0.8)
+    await use_flags(system, dict.fromkeys(EVERYTHING, value))
 
 
 async def settle(system: Stack, probe: Probe) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.journeys.probes import Probe, create, set_flags, twins
+from tests.journeys.probes import Probe, create, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, Stack, stack
 from tests.journeys.trees import clean_twins, tree
 
@@ -113,8 +113,7 @@ async def _crash(system: Stack, probes: list[Probe], chance: random.Random) -> N
 async def test_a_router_that_is_killed_loses_nothing_and_repeats_nothing(tmp_path: Path, times: int) -> None:
     async with stack(tmp_path) as system, contextlib.AsyncExitStack() as clients:
         # Files are split off to new, everything else is on old: what a crash may leave behind is on both sides.
-        set_flags(system, {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")})
-        await asyncio.sleep(0.8)
+        await use_flags(system, {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")})
         probes = [await create(await system.client()) for _ in range(2)]
         ids = [probe.id for probe in probes]
         await twins(system, ids, clean=True)

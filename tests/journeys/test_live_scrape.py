@@ -1,13 +1,12 @@
 """Every metric and label that documents, board and alerts name is in the scrape of a router at work."""
 
-import asyncio
 import re
 from pathlib import Path
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.journeys.probes import create, recorded, set_flags, twins
+from tests.journeys.probes import create, recorded, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, stack
 from tests.reading import ROOT, rows
 from tests.test_docs import expressions
@@ -16,8 +15,7 @@ from tests.test_docs import expressions
 async def _scraped(directory: Path) -> str:
     """/metrics after calls of both kinds on a split sandbox, one of which differs."""
     async with stack(directory) as system, await system.client() as client:
-        set_flags(system, {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")})
-        await asyncio.sleep(0.8)
+        await use_flags(system, {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")})
         probe = await create(client)
         await twins(system, [probe.id], clean=True)
         await probe.upload("/workspace/f", b"1")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.journeys.probes import SDK_HEADERS, Probe, create, set_flags
+from tests.journeys.probes import SDK_HEADERS, Probe, create, set_flags, use_flags
 from tests.journeys.stack import ALL_TOOLS, Stack, stack
 
 PATIENCE = 40.0
@@ -49,20 +49,17 @@ async def where(system: Stack, probe: Probe) -> str:
 
 async def test_at_a_start_the_seat_goes_where_the_flags_ask_for_it_and_back(tmp_path: Path) -> None:
     async with stack(tmp_path) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
         probe = await create(client)
         await until(system, probe.id, follower="joined")
         await probe.exec(f"mkdir -p /workspace && echo kept > {FILE}; (sleep 616 >/dev/null 2>&1 &)")
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "live"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "live"))
         running = (await shown(system, probe.id))["seat"]
         await restart(client, probe.id)
         await until(system, probe.id, seat="new")
         there = await where(system, probe)
         wrote = await probe.exec(f"echo kept on new >> {FILE}")
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
         await restart(client, probe.id)
         await until(system, probe.id, seat="old")
         back = await probe.exec(f"cat {FILE}")
@@ -73,8 +70,7 @@ async def test_at_a_start_the_seat_goes_where_the_flags_ask_for_it_and_back(tmp_
 
 async def test_an_idle_sandbox_goes_home_after_a_kill_with_everything_it_has(tmp_path: Path) -> None:
     async with stack(tmp_path, mirror={"move_idle_seconds": 0.5}) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "live"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "live"))
         probe = await create(client)
         await until(system, probe.id, seat="new")
         await probe.exec(f"mkdir -p /workspace && echo kept > {FILE}")
@@ -96,8 +92,7 @@ async def test_an_idle_sandbox_goes_home_after_a_kill_with_everything_it_has(tmp
 async def test_an_idle_sandbox_rests_before_daytona_stops_it_and_wakes_on_the_other_side(tmp_path: Path) -> None:
     """Over a minute: the shortest idle time that Daytona knows, and the router's own looks."""
     async with stack(tmp_path) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
         probe = await create(client)
         await until(system, probe.id, follower="joined")
         answer = await client.post(f"/api/sandbox/{probe.id}/autostop/1", headers=SDK_HEADERS)

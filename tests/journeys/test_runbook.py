@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 
 from demo.programs import NotReady
-from tests.journeys.probes import Probe, create, set_flags, twins
+from tests.journeys.probes import Probe, create, twins, use_flags
 from tests.journeys.runbook import codes, follow, run
 from tests.journeys.stack import ALL_TOOLS, KEY, Stack, stack
 from tests.journeys.test_moves import restart, shown, until
@@ -18,8 +18,7 @@ PATIENCE = 40.0
 
 
 async def _flags(system: Stack, value: str) -> None:
-    set_flags(system, dict.fromkeys(EVERYTHING, value))
-    await asyncio.sleep(0.8)
+    await use_flags(system, dict.fromkeys(EVERYTHING, value))
 
 
 async def _at_home(system: Stack, client: httpx2.AsyncClient) -> Probe:

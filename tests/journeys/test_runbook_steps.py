@@ -6,7 +6,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.journeys.probes import Probe, create, recorded, set_flags, twins
+from tests.journeys.probes import Probe, create, recorded, twins, use_flags
 from tests.journeys.runbook import codes, follow
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, Stack, stack
 from tests.journeys.test_moves import until
@@ -41,8 +41,7 @@ def _no_room(pid: int) -> Iterator[None]:
 
 async def test_a_week_of_looking_stepping_and_going_back(tmp_path: Path) -> None:
     async with stack(tmp_path) as system, await system.client() as client:
-        set_flags(system, {**dict.fromkeys(EVERYTHING, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")})
-        await asyncio.sleep(0.8)
+        await use_flags(system, {**dict.fromkeys(EVERYTHING, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")})
         probe = await create(client)
         await twins(system, [probe.id], clean=True)
         assert (await probe.upload("/workspace/f", b"kept")).status_code == 200
@@ -70,8 +69,7 @@ async def test_a_week_of_looking_stepping_and_going_back(tmp_path: Path) -> None
 
 async def test_the_disk_of_the_store_is_full(tmp_path: Path) -> None:
     async with stack(tmp_path) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys(EVERYTHING, "shadow"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys(EVERYTHING, "shadow"))
         probe = await create(client)
         await until(system, probe.id, follower="joined")
         await twins(system, [probe.id], clean=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.journeys.probes import SDK_HEADERS, Probe, create, recorded, set_flags, twins
+from tests.journeys.probes import SDK_HEADERS, Probe, create, recorded, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, KEY, Stack, stack
 
 # Values of shapes that nobody can tell from words, and of shapes that keys have.
@@ -27,8 +27,7 @@ async def test_planted_secrets_are_found_nowhere(tmp_path: Path) -> None:
     async with collector() as (endpoint, spans):
         extra = f'[telemetry]\notlp_endpoint = "{endpoint}"\n'
         async with stack(tmp_path, extra=extra, settle=1.0) as system, await system.client() as client:
-            set_flags(system, dict.fromkeys(ALL_TOOLS, "shadow"))
-            await asyncio.sleep(0.8)
+            await use_flags(system, dict.fromkeys(ALL_TOOLS, "shadow"))
             probe = await create(client, CREATE_ENV)
             await twins(system, [probe.id], clean=True)
             await _speak(probe)
@@ -46,8 +45,7 @@ async def test_planted_secrets_are_found_nowhere(tmp_path: Path) -> None:
                     break
 
             await system.inject(kinds=[{"kind": kind} for kind in every_kind if kind != "error-status"])
-            set_flags(system, dict.fromkeys(ALL_TOOLS, "live"))
-            await asyncio.sleep(0.8)
+            await use_flags(system, dict.fromkeys(ALL_TOOLS, "live"))
             await _speak(probe)  # the seat stays on old, files are split
             moved = await create(client, CREATE_ENV)  # the seat moves to new at birth
             await twins(system, [moved.id])
@@ -77,8 +75,7 @@ async def test_planted_secrets_are_found_nowhere(tmp_path: Path) -> None:
 
 async def test_a_wrong_key_gets_olds_own_401_before_new_is_asked_anything(tmp_path: Path) -> None:
     async with stack(tmp_path) as system, await system.client() as client:
-        set_flags(system, dict.fromkeys(ALL_TOOLS, "live"))
-        await asyncio.sleep(0.8)
+        await use_flags(system, dict.fromkeys(ALL_TOOLS, "live"))
         probe = await create(client)
         await twins(system, [probe.id], clean=True)
         await probe.upload("/workspace/note", b"note")

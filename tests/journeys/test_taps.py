@@ -1,13 +1,12 @@
 """The report's numbers against taps that belong to the test: what arrived is what is reported, exactly."""
 
-import asyncio
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.journeys.probes import set_flags
+from tests.journeys.probes import use_flags
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, Stack, stack
 from tests.journeys.tap import Seen
 
@@ -23,8 +22,7 @@ async def test_the_reports_counts_equal_the_taps(tmp_path: Path) -> None:
             ("files 100 %", 1, dict.fromkeys(FILE_TOOLS, "live")),
             ("all live", 2, dict.fromkeys(ALL_TOOLS, "live")),
         ):
-            set_flags(system, flags)
-            await asyncio.sleep(0.8)
+            await use_flags(system, flags)
             failures += (await system.wave(agents, name, sandboxes))["failures"]
         await system.router.stop()
         report = await system.report()

@@ -9,7 +9,7 @@ import httpx2
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.journeys.probes import SDK_HEADERS, create, set_flags, twins
+from tests.journeys.probes import SDK_HEADERS, create, set_flags, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, PROCESS_TOOLS, Stack
 from tests.model.sandbox import DIRECTORY, FILES, Sandbox, Value, Writer
 
@@ -83,8 +83,7 @@ class Histories(RuleBasedStateMachine):
     @initialize(files=st.sampled_from(("live", "complete")))
     def born(self, files: str) -> None:
         async def work() -> None:
-            set_flags(self.system, {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, files)})
-            await asyncio.sleep(0.7)
+            await use_flags(self.system, {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, files)})
             self.http = await self.system.client()
             probe = await create(self.http)
             await twins(self.system, [probe.id])
@@ -108,8 +107,9 @@ class Histories(RuleBasedStateMachine):
                 await self._end_writers()
                 await self.sandbox.end_shells()
                 # With every tool off there would be no follower.
-                set_flags(self.system, {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")})
-                await asyncio.sleep(0.7)
+                await use_flags(
+                    self.system, {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")}
+                )
                 await self.sandbox.converge()
                 await self.sandbox.told()
             finally:

@@ -15,7 +15,7 @@ from tests.journeys.stack import Stack, stack
 from tests.model.machine import Histories, Totals
 
 STEPS = 2_000
-# Of each at least so many, otherwise a run proves little. What is drawn differs much from run to run: it goes on until then.
+# Of each at least so many, otherwise a run proves little: it goes on until then.
 ENOUGH = {
     "fs.download by follower": 21,
     "fs.upload by follower": 21,
