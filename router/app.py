@@ -40,7 +40,7 @@ from router.engine.decide import Decider
 from router.engine.engine import Engine
 from router.engine.fast import Fast, refusal
 from router.engine.forward import Forward
-from router.engine.keys import Keys
+from router.engine.keys import Keys, digests
 from router.engine.lifecycle import Lifecycle
 from router.engine.old import OldAddresses
 from router.engine.onlynew import OnlyNew
@@ -301,7 +301,7 @@ def _wire(
     births = Births(registry, sides, settler, egress, creates=creates)
     decider = Decider(flags, settings.flags.seed)
     forward = Forward(upstream, old, instance=secrets.token_hex(8), repairs=settings.repairs)
-    keys = Keys(upstream, old)
+    keys = Keys(upstream, old, digests(settings.listen.client_keys), digests(settings.listen.refused_keys))
     translation = Translation(settings.listen.public_url, _call_header if settings.telemetry.call_header else _nothing)
     answers = Answers(
         settings=settings, forward=forward, keys=keys, sides=sides, compare=compare, translation=translation

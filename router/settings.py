@@ -26,6 +26,8 @@ class Listen:
     api: str = "127.0.0.1:8800"
     admin: str = "127.0.0.1:8801"
     admin_token: str = field(default="", repr=False)  # for /v1 on the admin listener; empty: /v1 is off
+    client_keys: tuple[str, ...] = field(default=(), repr=False)  # good without asking old, for every sandbox
+    refused_keys: tuple[str, ...] = field(default=(), repr=False)  # clients' keys that leaked
     public_url: str = ""
     drain_seconds: float = 20.0  # how long calls in flight may finish after SIGTERM
     body_limit_bytes: int = 1_048_576  # largest JSON body held in memory
@@ -298,9 +300,11 @@ class _Reader:
                 raise self._error(section, key, f"is {value!r}; known: {', '.join(MirrorExecute)}")
             return MirrorExecute(value)
         if kind == tuple[str, ...]:
-            if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            items = value if isinstance(value, list) else [None]
+            found = tuple(self._secret(section, key, each) if isinstance(each, Mapping) else each for each in items)
+            if not all(isinstance(each, str) for each in found):
                 raise self._error(section, key, 'must be a list of texts, such as ["/workspace"]')
-            return tuple(value)
+            return found
         if kind == Mapping[str, str]:
             if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value.values()):
                 raise self._error(section, key, "must be a table of texts")

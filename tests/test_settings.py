@@ -1,11 +1,13 @@
 """Settings: every slip names file, line, key and fix."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from crossfade.decision import MirrorExecute
 from crossfade.errors import SettingsError
+from router.admin.shown import masked
 from router.settings import load, parse
 
 OLD = '[origins.old]\nurl = "http://daytona/api"\n'  # two lines
@@ -111,6 +113,19 @@ def test_a_secret_comes_from_a_file_without_its_line_end(tmp_path: Path) -> None
 
     assert settings.new.key == "s3cret"
     assert "s3cret" not in repr(settings)
+
+
+def test_keys_of_clients_come_from_where_secrets_come_from_and_are_shown_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("f1le\n")
+    monkeypatch.setenv("SUNA_KEY", "3nv")
+    keys = f'client_keys = ["t3xt", {{ file = "{tmp_path}/key" }}, {{ env = "SUNA_KEY" }}]'
+    settings = parse(f"[listen]\n{keys}\n{OLD}")
+    shown = f"{settings!r} {masked(dataclasses.asdict(settings))}"
+
+    assert settings.listen.client_keys == ("t3xt", "f1le", "3nv")
+    assert not any(key in shown for key in settings.listen.client_keys)
 
 
 def test_whole_numbers_do_for_numbers() -> None:

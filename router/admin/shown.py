@@ -17,7 +17,7 @@ from router.settings import SECTIONS, Settings
 from router.settings_text import line_of
 
 SECRET = (
-    *("key", "secret", "sdk_key", "admin_token", "api_token"),
+    *("key", "secret", "sdk_key", "admin_token", "api_token", "client_keys", "refused_keys"),
     *("slack_url", "teams_url", "webhook_url", "webhook_secret"),  # who has a hook's address may write there
 )
 MASK = "********"
@@ -30,10 +30,11 @@ def masked(value: Any) -> Any:
         return _IN_URL.sub(MASK, value)
     if not isinstance(value, Mapping):
         return value
-    return {
-        name: MASK if name in SECRET and isinstance(each, str) and each else masked(each)
-        for name, each in value.items()
-    }
+    return {name: _hidden(each) if name in SECRET else masked(each) for name, each in value.items()}
+
+
+def _hidden(value: Any) -> Any:
+    return [MASK] * len(value) if isinstance(value, list | tuple) else MASK if value else value
 
 
 def origins_of(settings: Settings) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Client keys: checked before any call that the old origin does not check itself (design §10)."""
 
 import hashlib
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,12 +33,22 @@ def digest(authorization: bytes) -> str:
     return hashlib.sha256(authorization).hexdigest()
 
 
+def digests(keys: Iterable[str]) -> frozenset[str]:
+    """Of keys as settings have them: a client sends each as a bearer."""
+    return frozenset(digest(b"Bearer " + key.encode()) for key in keys if key)
+
+
 @dataclass(slots=True)
 class Keys:
-    """Which client keys may use which twin: the creator's, and those the old origin accepted lately."""
+    """Which client keys may use which twin: the creator's, those the old origin accepted lately, and `always`.
+
+    `always` and `never` are digests of keys that the settings name: good although old cannot be asked, and leaked.
+    """
 
     upstream: Upstream
     old: OldAddresses
+    always: Container[str] = frozenset()
+    never: Container[str] = frozenset()
 
     def accept(self, call: Call, twin: Twin, now: float) -> None:
         """The old origin has just answered this key for this sandbox."""
@@ -47,7 +58,9 @@ class Keys:
     async def check(self, call: Call, twin: Twin, now: float) -> None:
         """Returns when the key is good. Raises KeyRefused with the old origin's answer, or UpstreamFailed."""
         key = digest(call.fields.get(b"authorization", b""))
-        if key == twin.row.owner or twin.keys.get(key, 0.0) > now:
+        if key in self.never:
+            raise KeyRefused(status=401, headers=(), body=b"")
+        if key == twin.row.owner or key in self.always or twin.keys.get(key, 0.0) > now:
             return
         if Origin.OLD not in twin.row.ids:
             raise KeyRefused(status=401, headers=(), body=b"")
@@ -55,7 +68,12 @@ class Keys:
         self.accept(call, twin, now)
 
     async def known_to_old(self, call: Call) -> None:
-        """Returns when the old origin takes this key at all. Raises KeyRefused, UpstreamFailed."""
+        """Returns when the old origin takes this key at all, or the settings do. Raises KeyRefused, UpstreamFailed."""
+        key = digest(call.fields.get(b"authorization", b""))
+        if key in self.never:
+            raise KeyRefused(status=401, headers=(), body=b"")
+        if key in self.always:
+            return
         await self._ask_old(call, "/api/sandbox?limit=1")
 
     async def _ask_old(self, call: Call, path: str) -> None:

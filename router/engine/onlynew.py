@@ -63,7 +63,7 @@ class OnlyNew:
     async def create(self, call: Call, operation: Operation, key: str, organization: str, wishes: Wishes) -> Answer:
         """Create on new and answer in Daytona's words. Raises KeyRefused, UpstreamFailed."""
         owner = digest(call.fields.get(b"authorization", b""))
-        if not any(twin.row.owner == owner for twin in self.registry):
+        if owner in self.keys.never or not any(twin.row.owner == owner for twin in self.registry):
             await self.keys.known_to_old(call)
         if (name := operation.arguments.get("name")) and self.registry.named(str(name), organization) is not None:
             taken = f"Sandbox with name {name} already exists"

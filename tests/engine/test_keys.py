@@ -11,7 +11,7 @@ from crossfade.stage import Origin
 from crossfade.twin import TwinRow
 from crossfade.upstream import UpstreamFailed
 from router.engine.call import Call
-from router.engine.keys import ACCEPTED_SECONDS, KeyRefused, Keys, digest
+from router.engine.keys import ACCEPTED_SECONDS, KeyRefused, Keys, digest, digests
 from router.engine.old import OldAddresses
 from router.twins.state import Twin
 from router.wire.http1.client import Http1Upstream
@@ -124,6 +124,32 @@ async def test_a_sandbox_without_an_old_side_is_its_creators_alone() -> None:
             await it.check(GOOD)
 
         assert (refused.value.status, refused.value.body) == (401, b"")
+        assert it.old.requests == []
+
+
+async def test_a_key_that_the_settings_name_opens_every_sandbox_without_asking() -> None:
+    async with asking(made_by(OWNER, sides=(Origin.NEW,))) as it:
+        it.keys.always = digests([GOOD.removeprefix(b"Bearer ").decode()])
+        await it.check(GOOD)
+        await it.keys.known_to_old(calling(GOOD))
+        await it.keys.check(calling(GOOD), made_by(OWNER), 0.0)
+        with pytest.raises(KeyRefused):
+            await it.check(BAD)
+        with pytest.raises(KeyRefused):
+            await it.check(None)
+
+        assert it.old.requests == []
+
+
+async def test_a_key_that_leaked_opens_nothing_and_makes_nothing_whoever_it_was() -> None:
+    async with asking(made_by(OWNER)) as it:
+        it.keys.never = it.keys.always = digests([OWNER.removeprefix(b"Bearer ").decode()])
+        it.keys.accept(calling(OWNER), it.twin, 0.0)
+        with pytest.raises(KeyRefused):
+            await it.check(OWNER)
+        with pytest.raises(KeyRefused):
+            await it.keys.known_to_old(calling(OWNER))
+
         assert it.old.requests == []
 
 
