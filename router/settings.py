@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from crossfade.decision import MirrorExecute
 from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS
+from router.settings_sign_in import OidcSettings
 from router.settings_text import certificates_problem, line_of, url_problem
 from router.settings_watch import NotifySettings, RampSettings, ReportSettings
 
@@ -176,6 +177,7 @@ class Settings:
     store: Store = field(default_factory=Store)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
+    oidc: OidcSettings = field(default_factory=OidcSettings)
     ramp: RampSettings = field(default_factory=RampSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
@@ -199,6 +201,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "store": ("store", Store),
         "telemetry": ("telemetry", TelemetrySettings),
         "dashboard": ("dashboard", DashboardSettings),
+        "oidc": ("oidc", OidcSettings),
         "ramp": ("ramp", RampSettings),
         "report": ("report", ReportSettings),
         "notify": ("notify", NotifySettings),
@@ -271,9 +274,11 @@ class _Reader:
             raise self._error(
                 "origins.old", "url", "is missing; set it to the address of your Daytona API, ending in /api"
             )
-        for section, origin in (("origins.old", settings.old), ("origins.new", settings.new)):
-            if origin.ca_file and (problem := certificates_problem(origin.ca_file)):
-                raise self._error(section, "ca_file", problem)
+        if problem := settings.oidc.problem(settings.dashboard.public_url):
+            raise self._error("oidc", *problem)
+        for section, origin in (("origins.old", settings.old), ("origins.new", settings.new), ("oidc", settings.oidc)):
+            if origin.ca_file and (unread := certificates_problem(origin.ca_file)):
+                raise self._error(section, "ca_file", unread)
         if settings.flags.source == "launchdarkly" and not settings.flags.sdk_key:
             key = 'is missing; give the environment\'s server-side SDK key, such as { env = "LAUNCHDARKLY_SDK_KEY" }'
             raise self._error("flags", "sdk_key", key)
@@ -379,6 +384,7 @@ _URLS: Mapping[str, Mapping[str, str]] = {
         "events_url": "https://relay.example.org",
     },
     "dashboard": {"public_url": "https://crossfade.example.org", "admin_url": "http://127.0.0.1:8801"},
+    "oidc": {"issuer": "https://accounts.example.org"},
     "notify": {
         "slack_url": "https://hooks.slack.com/services/...",
         "teams_url": "https://prod-1.westeurope.logic.azure.com/workflows/...",

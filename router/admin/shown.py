@@ -18,7 +18,13 @@ from router.settings_text import line_of
 
 SECRET = (
     *("key", "secret", "sdk_key", "admin_token", "api_token", "client_keys", "refused_keys"),
-    *("slack_url", "teams_url", "webhook_url", "webhook_secret"),  # who has a hook's address may write there
+    *(
+        "slack_url",
+        "teams_url",
+        "webhook_url",
+        "webhook_secret",
+        "client_secret",
+    ),  # who has a hook's address may write there
 )
 MASK = "********"
 _IN_URL = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")  # user:password

@@ -54,6 +54,7 @@ class StatusApi:
             "seats_on_new": sum(twin.seat == "new" for twin in twins),
             "dirty": sum(twin.row.dirty for twin in twins),
             "flags_version": app.flags.version,
+            "flags": {key: flag.get("version") for key, flag in app.flags.current.items()},
             "alarms": [asdict(each) for each in self.alarms()],
         }
         return JSONResponse(told)

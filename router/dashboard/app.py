@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.dashboard.api import AdminApi
 from router.dashboard.attempts import Attempts
+from router.dashboard.oidc import Provider
 from router.dashboard.pages import calls, differences, login, look, now, sandboxes, tools
 from router.dashboard.plot import evidence_plot
 from router.dashboard.sessions import Sessions
@@ -56,6 +57,8 @@ def house_of(settings: Settings, api: AdminApi, *, now: Callable[[], float] = ti
         addresses=Attempts(_BY_ADDRESS * mine.login_attempts, now),
         templates=templates,
         public_url=mine.public_url,
+        provider=Provider(settings.oidc, mine.public_url, now) if settings.oidc.issuer else None,
+        passwords=settings.oidc.passwords,
     )
 
 
@@ -109,7 +112,7 @@ async def _serve(settings: Settings, ready_file: str | None) -> None:
         log.warning("listen.admin_token is empty: the router will refuse every page; set it for both")
     async with AdminApi(mine.admin_url or f"http://{settings.listen.admin}", token) as api:
         house = house_of(settings, api)
-        if not house.users.all():
+        if house.passwords and house.provider is None and not house.users.all():
             log.warning("nobody can sign in yet: crossfade dashboard user add NAME --role operator")
         server = listener(dashboard_app(house), mine.listen, "dashboard.listen", settings)
         loop = asyncio.get_running_loop()

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from router.dashboard.users import Role
+
 _MOST = 1_000  # sessions; the one that was idle longest goes
 
 
@@ -15,6 +17,7 @@ class Session:
     made_at: float  # of the user: another password ends the session
     began: float
     seen: float
+    role: Role | None = None  # as an identity provider had it at the sign-in; None: as the file of users has it
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
 
@@ -27,12 +30,12 @@ class Sessions:
     now: Callable[[], float]  # monotonic
     _held: dict[str, Session] = field(default_factory=dict)
 
-    def begin(self, name: str, made_at: float) -> str:
+    def begin(self, name: str, made_at: float, role: Role | None = None) -> str:
         """Sign somebody in; the cookie's value, which nobody can guess and which was never used before."""
         if len(self._held) >= _MOST:
             del self._held[min(self._held, key=lambda each: self._held[each].seen)]
         value, now = secrets.token_urlsafe(32), self.now()
-        self._held[value] = Session(name, made_at, now, now)
+        self._held[value] = Session(name, made_at, now, now, role)
         return value
 
     def of(self, value: str) -> Session | None:

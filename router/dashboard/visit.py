@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from router.dashboard import words
 from router.dashboard.api import AdminApi, Problem
 from router.dashboard.attempts import Attempts
+from router.dashboard.oidc import Provider
 from router.dashboard.sessions import Session, Sessions
 from router.dashboard.users import Role, User, Users
 
@@ -30,6 +31,14 @@ class House:
     addresses: Attempts
     templates: Environment
     public_url: str = ""
+    provider: Provider | None = None
+    passwords: bool = True
+
+    def user_of(self, session: Session) -> User | None:
+        """Whose session it is; None once a user of the file is gone."""
+        if session.role is not None:
+            return User(name=session.name, role=session.role, hash="", made_at=session.made_at)
+        return self.users.all().get(session.name)
 
     @property
     def cookie(self) -> str:
@@ -107,7 +116,7 @@ def guarded(house: House, serve: Serve, *, changes: bool = False) -> Answer:
 
     async def answer(request: Request) -> Response:
         session = house.sessions.of(request.cookies.get(house.cookie, ""))
-        user = house.users.all().get(session.name) if session else None
+        user = house.user_of(session) if session else None
         if session is None or user is None or user.made_at != session.made_at:
             there = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             target = f"/login?next={quote(there, safe='')}" if request.method == "GET" else "/login"

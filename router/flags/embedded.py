@@ -29,8 +29,8 @@ _UNKNOWN = "unknown"
 Flags = Mapping[str, Mapping[str, Any]]
 # What a store that does not hold a flag means by that.
 _UNSET: Flags = {
-    **{schema.key_of(tool): schema.build(tool, {Stage.OFF: schema.WHOLE}, version=1, seed=0) for tool in TOOLS},
-    schema.KILL: schema.kill(False, version=1),
+    **{schema.key_of(tool): schema.build(tool, {Stage.OFF: schema.WHOLE}, version=0, seed=0) for tool in TOOLS},
+    schema.KILL: schema.kill(False, version=0),
 }
 
 

@@ -31,14 +31,14 @@ class Place:
 
 @contextlib.asynccontextmanager
 async def place(
-    directory: Path, *, sandboxes: int = 0, flags: Mapping[str, str] | None = None, extra: str = ""
+    directory: Path, *, sandboxes: int = 0, flags: Mapping[str, str] | None = None, extra: str = "", port: int = 0
 ) -> AsyncIterator[Place]:
     """Start a router before two embedded backends, and the dashboard; end everything."""
     file = directory / "users.json"
     users = Users(file)
     for name, role in PEOPLE.items():
         users.put(name, role, PASSWORD)
-    mine = f'[dashboard]\nlisten = "127.0.0.1:0"\nusers_file = "{file}"\n{extra}'
+    mine = f'[dashboard]\nlisten = "127.0.0.1:{port}"\nusers_file = "{file}"\n{extra}'
     async with contextlib.AsyncExitStack() as started:
         system = await started.enter_async_context(stack(directory, extra=mine))
         words = ["dashboard", "--config", str(system.config)]

@@ -27,6 +27,7 @@ def used() -> set[str]:
         re.findall(r'refuse\(visit, \d+, "([^"]+)"', code)
     )
     shown |= set(re.findall(r'"title": "([^"]+)"', code))
+    shown |= set(re.findall(r'NotSignedIn\("([^"]+)"', code))
     coded = {*Word, *Role, *ALARMS.values(), *LIMITS.values(), "active", "passive"}
     coded |= {*SAYINGS, *SAYINGS.values(), *STATES}
     coded |= {each.label for each in ACTS.values()} | {each.says for each in ACTS.values()}

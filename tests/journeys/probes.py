@@ -77,29 +77,31 @@ async def create(client: httpx2.AsyncClient, env: Mapping[str, str] | None = Non
     return Probe(client, str(answer.json()["id"]))
 
 
-def set_flags(system: Stack, values: Mapping[str, str]) -> int:
+def set_flags(system: Stack, values: Mapping[str, str]) -> dict[str, int]:
     """Set flags as the command does, in one go: a process for each tool is too slow where many are set often.
 
-    Gives the version of all flags that is there then.
+    Gives the version that each has then, by key.
     """
     rows, seed = open_flag_rows(system.store), load(str(system.config)).flags.seed
+    made: dict[str, int] = {}
     try:
         for tool, value in values.items():
             before = rows.read()[1].get(schema.key_of(tool))
             version = int(str(before["version"])) if before else 0
             flag = schema.build(tool, schema.shares(value), version=version + 1, seed=seed, targets={})
             rows.write(flag, author="test", reason=f"{tool} to {value}", expected_version=version or None)
-        return rows.read()[0]
+            made[schema.key_of(tool)] = version + 1
+        return made
     finally:
         rows.close()
 
 
 async def use_flags(system: Stack, values: Mapping[str, str]) -> None:
     """Set flags, and wait until the router decides by them."""
-    version = await asyncio.to_thread(set_flags, system, values)
+    made = await asyncio.to_thread(set_flags, system, values)
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     async with httpx2.AsyncClient(headers=headers, trust_env=False) as client, asyncio.timeout(20):
-        while (await client.get(f"{system.admin}/v1/status")).json()["flags_version"] < version:
+        while made.items() - (await client.get(f"{system.admin}/v1/status")).json()["flags"].items():
             await asyncio.sleep(0.02)
 
 
