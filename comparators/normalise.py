@@ -117,6 +117,33 @@ def without_directory_size(file: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in file.items() if name != "size"} if file.get("is_dir") else file
 
 
+def placed(rows: Any) -> Any:
+    """Each entry of a listing with its `place`: its path below the directory listed, its name where no path is told.
+
+    That directory holds the shallowest paths; each side may call it otherwise (`.`, a link, the whole path).
+    """
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        return rows
+    parents = [parent(row.get("path")) for row in rows]
+    listed = min((each for each in parents if each is not None), key=lambda each: (each.count("/"), each), default="")
+    return [
+        row if "place" in row else {**row, "place": below(listed, within) + str(row.get("name", ""))}
+        for row, within in zip(rows, parents, strict=True)
+    ]
+
+
+def parent(path: Any) -> str | None:
+    """The directory a path lies in, as it is written; None: the path does not tell."""
+    return path.rstrip("/").rpartition("/")[0] if isinstance(path, str) and path else None
+
+
+def below(listed: str, within: str | None) -> str:
+    """The way from the directory listed to one below it, ending in a slash; empty for itself."""
+    if within is None or within == listed:
+        return ""
+    return (within[len(listed) + 1 :] if within.startswith(f"{listed}/") else within) + "/"
+
+
 def relative_path(path: Any) -> Any:
     """`./a` is `a`."""
     return re.sub(r"\A(?:\./+)+(?=.)", "", path) if isinstance(path, str) else path

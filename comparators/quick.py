@@ -1,6 +1,8 @@
 """Agreement found without taking outcomes apart: most answers of two healthy sides agree, and each is looked at."""
 
-from comparators.normalise import owner_number
+from collections.abc import Sequence
+
+from comparators.normalise import owner_number, parent
 from comparators.rules import UNCOMPARED
 from crossfade.outcome import Outcome
 from crossfade.results import ContentDigest, ExecResult, FileInfo
@@ -20,10 +22,21 @@ def surely_agree(operation: str, old: Outcome, new: Outcome) -> bool:
     if isinstance(one, FileInfo):
         return _alike(one, other)
     if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
+        return len(one) == len(other) and all(map(_alike, one, other)) and _same_places(one, other)
     if isinstance(one, ExecResult) and isinstance(other, ExecResult):
         return one.exit_code == other.exit_code and one.output == other.output
     return isinstance(one, str) and isinstance(other, str) and one == other
+
+
+def _same_places(one: Sequence[FileInfo], other: Sequence[FileInfo]) -> bool:
+    """Whether the entries, alike one by one, surely lie in the same directories below the one listed."""
+    same = all(here.path == there.path for here, there in zip(one, other, strict=True))
+    return same or (_flat(one) and _flat(other))
+
+
+def _flat(files: Sequence[FileInfo]) -> bool:
+    """Whether all of them lie in one directory, as far as their paths tell."""
+    return len({parent(file.path) for file in files} - {None}) <= 1
 
 
 def _alike(one: object, other: object) -> bool:

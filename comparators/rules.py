@@ -12,6 +12,7 @@ from comparators.normalise import (
     owner_number,
     per_stream,
     permission_bits,
+    placed,
     process_numbers,
     relative_path,
     settled_state,
@@ -36,6 +37,7 @@ class Rows:
     key: tuple[str, ...]
     label: str
     shape: "Shape"
+    whole: tuple[Normaliser, ...] = ()  # rules that need more than one row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +142,9 @@ _COMMIT_TIME = _ignored("the two sides committed at their own times")
 GIT_COMMIT = Shape(fields={"hash": _COMMIT_TIME, "at": _COMMIT_TIME})
 
 
-def _listed(label: str, shape: Shape, *key: str) -> Rule:
-    return Rule(shape=Shape(fields={"entries": Field(form="rows", rows=Rows(key=key, label=label, shape=shape))}))
+def _listed(label: str, shape: Shape, *key: str, whole: tuple[Normaliser, ...] = ()) -> Rule:
+    rows = Rows(key=key, label=label, shape=shape, whole=whole)
+    return Rule(shape=Shape(fields={"entries": Field(form="rows", rows=rows)}))
 
 
 NOTHING = Rule()  # status and error only
@@ -168,7 +171,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "sandbox.work_dir": _PATH,
         "sandbox.home_dir": _PATH,
         "fs.info": Rule(shape=FILE),
-        "fs.list": _listed("entry", FILE, "name"),
+        # A listing of several levels holds one name many times.
+        "fs.list": _listed("entry", FILE, "place", whole=(placed,)),
         "fs.download": Rule(shape=Shape(fields={"content": Field(form="digest")})),
         **dict.fromkeys(("fs.upload", "fs.mkdir", "fs.delete", "fs.chmod", "fs.move"), NOTHING),
         "fs.find": _listed("match", _FOUND, "path", "line"),

@@ -259,6 +259,8 @@ def _keyed(rows: Rows, value: Any, names: Mapping[str, str]) -> Any:
         value = list(value.values())
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         return value
+    for rule in rows.whole:
+        value = rule(list(value))
     shaped = [_shaped(rows.shape, row if isinstance(row, Mapping) else {"value": row}, names) for row in value]
     keyed: dict[str, Any] = {}
     seen: Counter[str] = Counter()

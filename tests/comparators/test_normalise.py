@@ -19,6 +19,7 @@ from comparators.normalise import (
     owner_number,
     per_stream,
     permission_bits,
+    placed,
     placeholders,
     process_numbers,
     relative_path,
@@ -49,7 +50,9 @@ def test_a_rule_on_output_leaves_ordinary_lines_alone(rule: Callable[[Any], Any]
     assert rule(output) == output
 
 
-@pytest.mark.parametrize("rule", [*ON_OUTPUT, per_stream, signal_exit, permission_bits, owner_number, relative_path])
+@pytest.mark.parametrize(
+    "rule", [*ON_OUTPUT, per_stream, signal_exit, permission_bits, owner_number, relative_path, placed]
+)
 @pytest.mark.parametrize("odd", [None, 1.5, "text", {"a": 1}, True])
 def test_a_rule_is_total(rule: Callable[[Any], Any], odd: Any) -> None:
     rule(odd)
@@ -154,6 +157,27 @@ def test_owners_are_numbers_where_they_can_be(said: str, meant: str) -> None:
 def test_a_directory_has_no_size_and_a_file_has() -> None:
     assert without_directory_size({"is_dir": True, "size": 4096}) == {"is_dir": True}
     assert without_directory_size({"is_dir": False, "size": 4096}) == {"is_dir": False, "size": 4096}
+
+
+@pytest.mark.parametrize(
+    ("paths", "places"),
+    [
+        (["/w/a", "/w/d/a", "/w/d/e/a"], ["a", "d/a", "d/e/a"]),
+        (["./a", "./d/a", "./d/e/a"], ["a", "d/a", "d/e/a"]),
+        (["a", "d/a"], ["a", "d/a"]),
+        (["/a", "/d/a"], ["a", "d/a"]),
+        (["/a/", "/d/a/"], ["a", "d/a"]),
+        (["", ""], ["a", "a"]),
+        (["/somewhere/else/a"], ["a"]),
+    ],
+)
+def test_an_entry_has_its_place_below_the_directory_listed(paths: list[str], places: list[str]) -> None:
+    found = placed([{"name": "a", "path": path} for path in paths])
+
+    assert [row["place"] for row in found] == places
+    assert placed([{"name": "a", "place": row["place"]} for row in found]) == [
+        {"name": "a", "place": place} for place in places
+    ]
 
 
 @pytest.mark.parametrize(

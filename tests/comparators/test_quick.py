@@ -39,6 +39,18 @@ def test_files_agree_exactly_when_their_rule_says_so(one: FileInfo, other: FileI
     assert surely_agree("fs.list", done((one,)), done((other,))) == agree(pair("fs.list", done((one,)), done((other,))))
 
 
+@given(
+    st.lists(st.tuples(files, st.sampled_from(["", "/w/", "/w/d/"]), st.sampled_from(["", "./", "./d/"])), max_size=4)
+)
+def test_listings_that_surely_agree_hold_the_same_files_in_the_same_places(
+    rows: list[tuple[FileInfo, str, str]],
+) -> None:
+    old = done(tuple(replace(file, path=f"{above}{file.name}" if above else "") for file, above, _ in rows))
+    new = done(tuple(replace(file, path=f"{above}{file.name}" if above else "") for file, _, above in rows))
+
+    assert agree(pair("fs.list", old, new)) or not surely_agree("fs.list", old, new)
+
+
 @given(digests, digests)
 def test_contents_agree_exactly_when_their_rule_says_so(one: ContentDigest, other: ContentDigest) -> None:
     old, new = done(one), done(other)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from comparison_examples import pair
 
-from comparators import compare, plain
+from comparators import compare, plain, surely_agree
 from crossfade import Change, Outcome, Pair, Severity, done, refused
 from crossfade.results import (
     CommandInfo,
@@ -159,6 +159,39 @@ def test_of_many_places_the_first_by_name_is_shown() -> None:
     comparison = compare(pair("fs.list", done(tuple(FileInfo(name=name) for name in names)), done(())))
 
     assert comparison.differences[0].old.startswith("000: ")
+
+
+def tree(root: str, *places: str, **sizes: int) -> tuple[FileInfo, ...]:
+    """A listing of several levels, its last entry of that size."""
+    return tuple(
+        FileInfo(name=place.rpartition("/")[2], path=f"{root}{place}", size=sizes.get(place.replace("/", "_"), 1))
+        for place in places
+    )
+
+
+@pytest.mark.parametrize("root", ["/workspace/", "./", ""])
+def test_entries_of_one_name_in_several_directories_are_told_apart(root: str) -> None:
+    old = tree("/workspace/", "a", "a/x", "b", "b/x", "c", "c/x", a_x=1, b_x=2, c_x=3)
+    gone = tree(root, "a", "b", "b/x", "c", "c/x", b_x=2, c_x=3)
+    swapped = tree(root, "a", "a/x", "b", "b/x", "c", "c/x", a_x=2, b_x=1, c_x=3)
+
+    def found(new: tuple[FileInfo, ...]) -> list[tuple[str, Change, str]]:
+        compared = compare(pair("fs.list", done(old), done(tuple(reversed(new)))))
+        return [(each.path, each.change, each.old.partition(":")[0]) for each in compared.differences]
+
+    assert found(gone) == [("entry", Change.MISSING, "a/x")]
+    assert found(swapped) == [("entry.size", Change.VALUE, "1")]
+    assert found(tree(root, "a", "a/x", "b", "b/x", "c", "c/x", a_x=1, b_x=2, c_x=3)) == []
+
+
+def test_a_file_in_another_directory_is_another_file() -> None:
+    old, new = tree("/w/", "a", "b", "a/x"), tree("/w/", "a", "b", "b/x")
+
+    assert not surely_agree("fs.list", done(old), done(new))
+    assert [(each.path, each.change) for each in compare(pair("fs.list", done(old), done(new))).differences] == [
+        ("entry", Change.EXTRA),
+        ("entry", Change.MISSING),
+    ]
 
 
 def test_labels_are_compared_by_name_without_telling_the_name() -> None:

@@ -1,6 +1,8 @@
 """What a command prints of its own sandbox is no difference."""
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from comparators import compare
 from crossfade import Comparison, Operation, Origin, TwinRow, done
@@ -40,6 +42,28 @@ def test_names_of_the_sides_are_one_name(old: str, new: str) -> None:
 )
 def test_nothing_else_is_taken_for_a_name(old: str, new: str) -> None:
     assert not compared(old.encode(), new.encode()).matched
+
+
+_words = st.text(st.sampled_from("abe2 -/:=.\n0"), max_size=12)
+_own = st.sampled_from([(OLD, NEW), (OLD, "e2b"), (f"80-{OLD}.proxy.daytona.example", f"80-{NEW}.e2b.app")])
+
+
+@given(st.lists(st.tuples(_words, _own), min_size=1, max_size=4), _words, _words, st.integers(0, 3))
+def test_texts_that_differ_elsewhere_still_differ(
+    parts: list[tuple[str, tuple[str, str]]], one: str, other: str, at: int
+) -> None:
+    # Words around a name are separate from it: what grows together with a name is no name.
+    old = [f"{words} {own[0]} " for words, own in parts]
+    new = [f"{words} {own[1]} " for words, own in parts]
+    place = at % (len(parts) + 1)
+    assume(one.rstrip() != other.rstrip())
+    same = compared(f"{''.join(old)}|".encode(), f"{''.join(new)}|".encode())
+    old.insert(place, f"<{one}>")
+    new.insert(place, f"<{other}>")
+
+    assert same.matched
+    assume("e2b" not in one + other)
+    assert not compared(f"{''.join(old)}|".encode(), f"{''.join(new)}|".encode()).matched
 
 
 def test_a_sandbox_without_twin_has_no_names() -> None:
