@@ -61,6 +61,7 @@ from router.store.records import SqlRecords
 from router.store.twins import SqlTwins
 from router.telemetry import Telemetry, TimedUpstream
 from router.twins.birth import Births
+from router.twins.budget import Budget
 from router.twins.direct import Direct
 from router.twins.early import EarlyStops
 from router.twins.egress import Egress
@@ -104,6 +105,7 @@ class App:
     adoption: Adoption
     fast: Fast
     preview: Preview | None
+    budget: Budget
     starting: bool = True
     draining: bool = False
     reasons: list[str] = field(default_factory=list)
@@ -298,7 +300,8 @@ def _wire(
     keeper = Keeper(registry, sides, settler, lanes, settings.mirror.settle_seconds)
     rate = settings.new.creates_per_second
     creates = Bucket(clock, most=max(3.0, 3 * rate), per_second=rate)
-    births = Births(registry, sides, settler, egress, creates=creates)
+    budget = Budget(settings.budget.follower_hours_per_day)
+    births = Births(registry, sides, settler, egress, creates=creates, budget=budget)
     decider = Decider(flags, settings.flags.seed)
     forward = Forward(upstream, old, instance=secrets.token_hex(8), repairs=settings.repairs)
     keys = Keys(upstream, old, digests(settings.listen.client_keys), digests(settings.listen.refused_keys))
@@ -352,7 +355,7 @@ def _wire(
         settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, moves,
         lifetimes, Evacuation(keeper, egress, reconciler.moved),
         Adoption(keeper, births, decider, lifecycle.is_eligible), fast,
-        previews(settings, parts, engine),
+        previews(settings, parts, engine), budget,
     )  # fmt: skip
     gauges(app)
     return app

@@ -15,7 +15,7 @@ from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS
 from router.settings_sign_in import OidcSettings
 from router.settings_text import certificates_problem, line_of, url_problem
-from router.settings_watch import NotifySettings, RampSettings, ReportSettings
+from router.settings_watch import BudgetSettings, NotifySettings, RampSettings, ReportSettings
 
 DEFAULT_FILE = "crossfade.toml"
 
@@ -178,6 +178,7 @@ class Settings:
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
     oidc: OidcSettings = field(default_factory=OidcSettings)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
     ramp: RampSettings = field(default_factory=RampSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
@@ -203,6 +204,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "dashboard": ("dashboard", DashboardSettings),
         "oidc": ("oidc", OidcSettings),
         "ramp": ("ramp", RampSettings),
+        "budget": ("budget", BudgetSettings),
         "report": ("report", ReportSettings),
         "notify": ("notify", NotifySettings),
     }
@@ -330,7 +332,7 @@ class _Reader:
             raise self._error(section, key, f"must be a finite number, not {value!r:.40}")
         if value < 0:
             raise self._error(section, key, f"must not be negative, but is {value!r}")
-        if key in ("sample", "events_sample", "dropped_over") and value > 1:
+        if key in ("sample", "events_sample", "dropped_over", "warn_at") and value > 1:
             raise self._error(section, key, f"is a share from 0 to 1, not {value!r}; write 0.1 for 10 %")
 
     def _url(self, section: str, key: str, value: str) -> None:

@@ -11,6 +11,14 @@ class RampSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSettings:
+    """What mirroring may cost, in hours of sandboxes: a provider bills those, whatever they do."""
+
+    follower_hours_per_day: float = 0.0  # 0: no limit
+    warn_at: float = 0.8  # share of it at which somebody is told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSettings:
     """What the weekly report adds, and where it goes when `crossfade jobs` or `--send` sends it."""
 

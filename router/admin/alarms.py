@@ -16,6 +16,7 @@ from router.settings_watch import NotifySettings
 from router.store.ramps import Ramp
 from router.store.records import SqlRecords
 from router.telemetry import Telemetry
+from router.twins.budget import Budget
 from router.twins.keeper import Keeper
 
 _WINDOW_SECONDS = 600.0
@@ -30,6 +31,7 @@ class Looked(Protocol):
     flags: EmbeddedFlags
     records: SqlRecords
     telemetry: Telemetry
+    budget: Budget
 
 
 @dataclass(slots=True)
@@ -57,7 +59,13 @@ class Drops:
 
 
 def alarms(
-    app: Looked, settings: NotifySettings, *, ramps: Iterable[Ramp] = (), drops: Mapping[str, float], now: float
+    app: Looked,
+    settings: NotifySettings,
+    *,
+    ramps: Iterable[Ramp] = (),
+    drops: Mapping[str, float],
+    now: float,
+    warn_at: float = 0.8,
 ) -> list[Alarm]:
     """Everything that is over its limit now. `now`: Unix seconds."""
     quarantined = held = lost = 0
@@ -77,6 +85,7 @@ def alarms(
         "deletes-overdue": (app.keeper.overdue(), settings.deletes_over),
     }
     return [
+        *of_budget(app.budget, warn_at),
         *(Alarm(word="breaker-open", of=str(side)) for side, each in app.keeper.sides.breakers.items() if each.open),
         *(Alarm(word=word, count=count) for word, (count, limit) in counts.items() if count > limit),
         *(
@@ -86,6 +95,14 @@ def alarms(
         ),
         *(alarm for ramp in ramps if (alarm := of_ramp(ramp, settings, now)) is not None),
     ]
+
+
+def of_budget(budget: Budget, warn_at: float) -> list[Alarm]:
+    """What of followers' hours is said; from the budget's end on no more are made."""
+    if budget.share < warn_at or budget.hours_per_day <= 0:
+        return []
+    word = "budget-spent" if budget.refusal() else "budget-near"
+    return [Alarm(word=word, detail=f"{budget.spent:,.1f} of {budget.hours_per_day:,.1f} h")]
 
 
 def of_ramp(ramp: Ramp, settings: NotifySettings, now: float) -> Alarm | None:

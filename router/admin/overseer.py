@@ -26,10 +26,14 @@ from router.store.audit import SqlAudit
 from router.store.database import Database
 from router.store.flags import SqlFlagRows
 from router.store.ramps import Ramp, SqlRamps
+from router.store.running import running
+from router.store.span import Span
 from router.tasks import spawn
+from router.twins.budget import day_of
 from router.twins.registry import Registry
 
 log = logging.getLogger("crossfade.overseer")
+_SPENT_SECONDS = 30.0  # between two looks at what is spent
 
 
 class Overseen(Looked, Protocol):
@@ -52,6 +56,7 @@ class Overseer:
     _drops: Drops = field(default_factory=Drops)
     _dropped: Mapping[str, float] = field(default_factory=dict)
     _ramps: Mapping[str, Ramp] = field(default_factory=dict)
+    _spent_at: float = 0.0  # Unix seconds
 
     def alarms(self) -> list[Alarm]:
         """What needs somebody now, for pages: less is said to the people who are told without asking."""
@@ -63,6 +68,7 @@ class Overseer:
         # With the store away the ramps are those of before.
         with contextlib.suppress(CrossfadeError):
             self._ramps = await asyncio.to_thread(self.pilot.ramps.read)
+        await self._spend(time.time())
         for notice in self.watch.changes(self._alarms(self.app.settings.notify), time.time()):
             log.warning("alarm", extra={"alarm": notice.alarm.word, "of": notice.alarm.of, "event": str(notice.event)})
             for channel in self.channels:
@@ -77,8 +83,25 @@ class Overseer:
                 log.exception("alarms cannot be looked at")
             await asyncio.sleep(max(0.05, self.app.settings.notify.every_seconds))
 
+    async def _spend(self, now: float) -> None:
+        """What followers have run today, of all routers of this store; with the store away, what was known."""
+        budget = self.app.budget
+        if budget.hours_per_day <= 0 or now - self._spent_at < _SPENT_SECONDS:
+            return
+        with contextlib.suppress(CrossfadeError):
+            seconds, _ = await asyncio.to_thread(running, self.app.database, Span.of(day_of(now), now))
+            budget.spent = sum(each for (_, role), each in seconds.items() if role == "follower") / 3_600
+            self._spent_at = now
+
     def _alarms(self, settings: NotifySettings) -> list[Alarm]:
-        return alarms(self.app, settings, ramps=self._ramps.values(), drops=self._dropped, now=time.time())
+        return alarms(
+            self.app,
+            settings,
+            ramps=self._ramps.values(),
+            drops=self._dropped,
+            now=time.time(),
+            warn_at=self.app.settings.budget.warn_at,
+        )
 
 
 def overseer_of(app: Overseen) -> Overseer:
@@ -138,4 +161,6 @@ def _gauges(overseer: Overseer) -> None:
 
     gauge = overseer.app.telemetry.gauge
     gauge("crossfade_alarms", "Alarms that are raised: what needs somebody.", raised)
+    budget, spent = overseer.app.budget, "Hours that followers ran today, UTC, where there is a budget."
+    gauge("crossfade_follower_hours_today", spent, lambda: budget.spent)
     gauge("crossfade_notices", "Notices of alarms since the start, by what became of them.", notices)

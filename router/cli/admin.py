@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from crossfade.errors import CrossfadeError, Refused, SettingsError, Unreachable
+from crossfade.errors import Conflict, CrossfadeError, Refused, SettingsError, Unreachable
 
 ADMIN = click.option(
     "--admin", metavar="HOST:PORT", help="Admin listener to ask (default: listen.admin of the settings)."
@@ -17,7 +17,7 @@ _SECONDS = 310.0  # a settle may take minutes; the router has its own limit belo
 def ask(
     config: str | None, admin: str | None, method: str, path: str, body: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The router's answer. Raises Unreachable, Refused, SettingsError with what the router says."""
+    """The router's answer. Raises Unreachable, Refused, Conflict, SettingsError with what the router says."""
     import httpx2
 
     from router.settings import load
@@ -41,4 +41,6 @@ def ask(
 def _problem(status: int, message: str) -> CrossfadeError:
     if status in (401, 403):
         return Refused(message)
+    if status == 409:
+        return Conflict(message)
     return Unreachable(message) if status >= 500 else SettingsError(message)

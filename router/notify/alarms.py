@@ -39,6 +39,8 @@ KNOWN: Mapping[str, tuple[Severity, str]] = {
     "held": (Severity.TICKET, "Sandboxes are held where they are"),
     "dropped": (Severity.TICKET, "Comparing does not keep up: calls that were due are dropped"),
     "records-lost": (Severity.TICKET, "Records of calls were lost"),
+    "budget-near": (Severity.TICKET, "Followers have nearly used up their hours of today"),
+    "budget-spent": (Severity.PAGE, "Followers have used up their hours of today: no more are made"),
     "deletes-overdue": (Severity.TICKET, "Deletes fail: their provider goes on billing"),
 }
 

@@ -13,6 +13,7 @@ from crossfade.stage import Origin
 from crossfade.twin import FollowerState
 from crossfade.upstream import Purpose
 from router.twins import probe
+from router.twins.budget import Budget
 from router.twins.commit import NotMoved, move
 from router.twins.egress import Egress
 from router.twins.reaper import Reaper
@@ -39,6 +40,7 @@ class Births:
     create_seconds: float = 120.0
     fence_seconds: float = FENCE_SECONDS
     creates: Bucket | None = None  # creates that new allows; followers leave one for clients' own
+    budget: Budget = field(default_factory=Budget)
     reaper: Reaper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +58,9 @@ class Births:
             before = twin.row.follower
             if before is not FollowerState.ABSENT:
                 return  # deleted before it began (P17)
+            if reason := self.budget.refusal():
+                await self.registry.change(twin, held=reason)
+                return
             # The durable intent goes first: after a crash the nonce finds what was made (P16).
             await self.registry.change(twin, follower=FollowerState.CREATING)
             there = twin.seat.other

@@ -21,6 +21,8 @@ ALARMS = {
     "killed": "The kill switch is on",
     "held": "Sandboxes are held where they are",
     "dropped": "Comparing does not keep up",
+    "budget-near": "Followers have nearly used up their hours of today",
+    "budget-spent": "Followers have used up their hours of today: no more are made",
     "deletes-overdue": "Deletes fail, and their provider goes on billing",
     "ramp-stepped-back": "A ramp stepped back to shadow",
     "ramp-back": "A ramp would step back: proven harm",
