@@ -331,12 +331,15 @@ class Histories(RuleBasedStateMachine):
         self.sandbox.failing = False
 
     @precondition(lambda self: self.rarely)
-    @rule()
-    def stop_and_start(self) -> None:
+    @rule(wish=st.sampled_from(("live", "shadow", "as it is")))
+    def stop_and_start(self, wish: str) -> None:
         """The seat may move here: what it held before is what it holds then."""
 
         async def work() -> None:
             box, self.since = self.sandbox, 0
+            if wish != "as it is":
+                await use_flags(self.system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), wish))
+                box.history.append(f"flags of all tools: {wish}")
             await self._heal()
             await self._end_writers()
             await box.hang_up()

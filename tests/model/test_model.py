@@ -61,7 +61,7 @@ def lacking(totals: Totals) -> dict[str, int]:
 def test_random_histories_keep_the_promises(tmp_path: Path) -> None:
     with running(tmp_path) as histories:
         totals = histories.totals
-        while totals.steps < STEPS or (totals.steps < 3 * STEPS and lacking(totals)):
+        while totals.steps < STEPS or (totals.steps < 2 * STEPS and lacking(totals)):
             told(histories, 5)
     print(totals.steps, totals.counted)
     assert not lacking(totals)
