@@ -26,6 +26,7 @@ log = logging.getLogger("crossfade.moves")
 _ANYWHERE = frozenset(("/",))
 _START_SECONDS = 60.0  # how long a side may take to start
 _POLL_SECONDS = 0.1
+_REST_SECONDS = 5.0
 _ROUNDS = 3  # settles before the fence, until nothing moves between them
 _AGAIN_SECONDS = 60.0  # between tries of a sandbox that stays idle
 
@@ -72,6 +73,7 @@ class Moves:
                 await self._started(twin, origin, gen)
             if fresh:
                 await self._born_again(twin, gen)
+            await self._rested(twin, gen)
             await self._move(twin)
         except NotMoved as error:
             await self._held(twin, f"seat did not move at start: {error}")
@@ -143,6 +145,13 @@ class Moves:
         if running is not None and twin.gen == gen:
             twin.baseline = probe.counted(running)
             await self.keeper.registry.change(twin, baseline=dict(twin.baseline))
+
+    async def _rested(self, twin: Twin, gen: int) -> None:
+        """Wait as a settle does that failed because only one side had started: that is no reason to stay."""
+        clock = self.keeper.sides.clock
+        until = min(twin.suspended_until, clock.monotonic() + _REST_SECONDS)
+        while twin.gen == gen and (left := until - clock.monotonic()) > 0:  # noqa: ASYNC110 - rare, and short
+            await asyncio.sleep(min(left, _POLL_SECONDS))
 
     def _why_not(self, twin: Twin) -> str:
         """What stands against it now, by what is known in memory."""

@@ -213,6 +213,15 @@ async def test_at_a_start_process_calls_wait_until_the_seat_has_moved(stand: Sta
         assert stand.twin.fence_process is None
 
 
+async def test_a_settle_that_failed_while_only_one_side_had_started_keeps_nothing_where_it_is(stand: Stand) -> None:
+    async with moving(stand) as (moves, _, told):
+        moves.announce(stand.twin)
+        stand.twin.suspended_until = stand.clock.monotonic() + 0.5
+        await moves.at_start(stand.twin, fresh=True)
+
+        assert told == [Origin.NEW]
+
+
 async def test_a_call_that_lost_patience_at_a_start_keeps_the_seat(stand: Stand) -> None:
     async with moving(stand) as (moves, _, _):
         moves.announce(stand.twin)
