@@ -55,6 +55,7 @@ from router.listeners import announce, listener, started
 from router.preview.app import Preview
 from router.preview.build import Parts, previews
 from router.settings import Settings
+from router.store.backfills import SqlBackfills
 from router.store.database import Database, open_database
 from router.store.flags import SqlFlagRows
 from router.store.records import SqlRecords
@@ -223,6 +224,7 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         await app.keeper.resume()
         await app.engine.lifecycle.births.resume()
         app.engine.lifecycle.only_new.resume()
+        await app.adoption.resume()
         app.lifetimes.start()
         stack.callback(app.lifetimes.stop)
         yield app
@@ -354,7 +356,7 @@ def _wire(
     app = App(
         settings, engine, registry, keeper, lanes, flags, records, telemetry, database, sides, reconciler, moves,
         lifetimes, Evacuation(keeper, egress, reconciler.moved),
-        Adoption(keeper, births, decider, lifecycle.is_eligible), fast,
+        Adoption(keeper, births, decider, lifecycle.is_eligible, SqlBackfills(database)), fast,
         previews(settings, parts, engine), budget,
     )  # fmt: skip
     gauges(app)

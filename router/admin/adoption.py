@@ -59,7 +59,7 @@ class AdoptionApi:
         try:
             chosen = (await self.adoption.everybody() if named is None else named)[:limit]
             await note(self.audit, asked, "twins.backfill", f"{len(chosen)} sandboxes", {"sandboxes": chosen[:100]})
-            self.adoption.start(chosen)
+            await self.adoption.start(chosen)
         except NotAdopted as reason:
             raise Refused(409, str(reason)) from None
         return JSONResponse(self._plain())
@@ -67,7 +67,7 @@ class AdoptionApi:
     async def _stop(self, request: Request) -> Response:
         """What has a follower by now keeps it."""
         await note(self.audit, await order(request), "twins.backfill.stop", "", {})
-        self.adoption.stop()
+        await self.adoption.stop()
         return JSONResponse(self._plain())
 
     async def _trust(self, request: Request) -> Response:

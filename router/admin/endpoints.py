@@ -69,7 +69,7 @@ def _guarded(endpoint: Endpoint, token: str) -> Serve:
             return refused(error)
         except errors.CrossfadeError as error:
             status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
-            return JSONResponse({"error": str(error)}, status_code=status)
+            return JSONResponse({"error": str(error), "exit": error.exit_code}, status_code=status)
 
     return guarded
 

@@ -35,12 +35,12 @@ def ask(
         raise Unreachable(message) from None
     if answer.status_code < 300:
         return dict(told)
-    raise _problem(answer.status_code, str(told.get("error", told)))
+    raise _problem(answer.status_code, str(told.get("error", told)), told.get("exit"))
 
 
-def _problem(status: int, message: str) -> CrossfadeError:
+def _problem(status: int, message: str, code: object) -> CrossfadeError:
     if status in (401, 403):
         return Refused(message)
-    if status == 409:
+    if code == Conflict.exit_code:
         return Conflict(message)
     return Unreachable(message) if status >= 500 else SettingsError(message)

@@ -9,11 +9,12 @@ import asyncio
 import logging
 import math
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
-from crossfade.errors import CrossfadeError
+from crossfade.errors import CrossfadeError, Unreachable
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome
 from crossfade.record import Record
@@ -51,6 +52,18 @@ class How(StrEnum):
     HELD = "held"
 
 
+_LEFT = (How.WAITING, How.FILLING)
+
+
+class Kept(Protocol):
+    """Where a backfill outlives its router. Methods block and raise Unreachable."""
+
+    def begin(self, sandboxes: Sequence[str], how: str) -> None: ...
+    def tell(self, sandbox: str, how: str, why: str) -> None: ...
+    def give_up(self, left: Sequence[str]) -> None: ...
+    def read(self) -> Mapping[str, tuple[str, str]]: ...
+
+
 @dataclass(slots=True)
 class Backfill:
     """One run over many sandboxes. `told`: what became of each, with the reason where it is held."""
@@ -74,8 +87,10 @@ class Adoption:
     births: Births
     decider: Decider
     is_eligible: Callable[[str], bool]
+    kept: Kept
     backfill: Backfill = field(default_factory=Backfill)
     seen: set[str] = field(default_factory=set)
+    beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     parallel: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     # On first touch...
@@ -116,23 +131,44 @@ class Adoption:
             raise NotAdopted(f"old gave no list: {outcome.status} {outcome.message}"[:200])
         return [each.id for each in outcome.value if each.state in _ALIVE and self._unknown(each.id)]
 
-    def start(self, sandboxes: Iterable[str]) -> Backfill:
-        """Begin to adopt and fill these in the background. Raises NotAdopted while another run is under way."""
-        if self.backfill.running:
-            raise NotAdopted("a backfill is under way: `crossfade twins backfill --status` shows it, --stop ends it")
-        backfill = Backfill(told=dict.fromkeys(sandboxes, (How.WAITING, "")))
-        backfill.task = tasks.spawn(self._fill_all(backfill), name="backfill")
-        self.backfill = backfill
+    async def start(self, sandboxes: Iterable[str]) -> Backfill:
+        """Begin to adopt and fill these in the background; a router that starts anew goes on with them.
+
+        Raises NotAdopted while another run is under way, Unreachable where the store cannot keep it.
+        """
+        async with self.beginning:
+            if self.backfill.running:
+                message = "a backfill is under way: `crossfade twins backfill --status` shows it, --stop ends it"
+                raise NotAdopted(message)
+            backfill = Backfill(told=dict.fromkeys(sandboxes, (How.WAITING, "")))
+            await asyncio.to_thread(self.kept.begin, list(backfill.told), How.WAITING)
+            self.backfill = backfill
+            backfill.task = tasks.spawn(self._fill_all(backfill), name="backfill")
         return backfill
 
-    def stop(self) -> None:
-        """Begin no more; those that have a follower are settled like every other."""
+    async def resume(self) -> None:
+        """After a start: go on with what the last router had begun."""
+        try:
+            kept = await asyncio.to_thread(self.kept.read)
+        except Unreachable as error:
+            log.warning("whether a backfill was under way is not known", extra={"reason": str(error)})
+            return
+        backfill = Backfill(told={id: (How(how), why) for id, (how, why) in kept.items()})
+        self.backfill = backfill
+        if any(how in _LEFT for how, _ in backfill.told.values()):
+            backfill.task = tasks.spawn(self._fill_all(backfill), name="backfill")
+
+    async def stop(self) -> None:
+        """Begin no more; those that have a follower are settled like every other. Raises Unreachable."""
         if self.backfill.task is not None:
             self.backfill.task.cancel()
+        await asyncio.to_thread(self.kept.give_up, _LEFT)
 
     async def _fill_all(self, backfill: Backfill) -> None:
         async def one(sandbox: str) -> None:
             async with self.parallel:
+                if self.keeper.stopping:
+                    return  # the next router goes on with it
                 backfill.told[sandbox] = (How.FILLING, "")
                 try:
                     twin = self.keeper.registry.get(sandbox)
@@ -145,8 +181,16 @@ class Adoption:
                 except Exception as error:
                     log.exception("backfill of one sandbox failed", extra={"sandbox": sandbox})
                     backfill.told[sandbox] = (How.HELD, f"our own failure: {type(error).__name__}")
+                if not self.keeper.stopping:
+                    await self._tell(sandbox, *backfill.told[sandbox])
 
-        await asyncio.gather(*map(one, list(backfill.told)))
+        await asyncio.gather(*(one(each) for each, (how, _) in list(backfill.told.items()) if how in _LEFT))
+
+    async def _tell(self, sandbox: str, how: How, why: str) -> None:
+        try:
+            await asyncio.to_thread(self.kept.tell, sandbox, how, why)
+        except Unreachable as error:  # it is looked at again after a start, and found to be filled
+            log.warning("backfill is not written down", extra={"sandbox": sandbox, "reason": str(error)})
 
     async def _filled(self, twin: Twin) -> None:
         if not twin.joined:

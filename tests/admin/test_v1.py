@@ -12,7 +12,9 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from crossfade.errors import Conflict, SettingsError
 from crossfade.stage import TOOLS
+from router.cli.admin import ask
 from tests.journeys.stack import ADMIN_TOKEN, Stack, stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,6 +82,15 @@ async def test_a_change_is_made_on_the_version_that_was_seen(place: Place) -> No
 
     after = await place.told("flags/web")
     assert (after["version"], [each["author"] for each in after["history"]]) == (1, ["ada"])
+
+
+async def test_a_command_ends_with_5_for_what_somebody_else_changed_and_with_2_for_what_cannot_be(place: Place) -> None:
+    config = str(place.system.config)
+    change = {**SIGNED, "value": "live", "expected_version": 999}
+    with pytest.raises(Conflict, match="changed by someone else meanwhile"):
+        await asyncio.to_thread(ask, config, None, "PUT", "/v1/flags/web", change)
+    with pytest.raises(SettingsError, match="is trusted already"):
+        await asyncio.to_thread(ask, config, None, "POST", f"/v1/twins/{place.sandboxes[0]}/trust", SIGNED)
 
 
 async def test_two_at_once_are_one_change_and_one_conflict(place: Place) -> None:

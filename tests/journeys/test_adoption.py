@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from tests.journeys.probes import SDK_HEADERS, Probe, recorded, use_flags
-from tests.journeys.stack import ALL_TOOLS, FILE_TOOLS, KEY, Stack, stack
+from tests.journeys.stack import ADMIN_TOKEN, ALL_TOOLS, FILE_TOOLS, KEY, Stack, stack
 
 PATIENCE = 40.0
 LIVE_FILES = {**dict.fromkeys(ALL_TOOLS, "shadow"), **dict.fromkeys(FILE_TOOLS, "live")}
@@ -176,3 +176,43 @@ async def _refused(system: Stack, *words: str) -> str:
     code, _, err = await crossfade(*words, "--config", str(system.config))
     assert code == 2, err
     return err
+
+
+async def test_a_router_that_starts_anew_goes_on_with_a_backfill_but_not_with_one_stopped(tmp_path: Path) -> None:
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    order = {"author": "test", "reason": "the migration"}
+    async with (
+        stack(tmp_path) as system,
+        httpx2.AsyncClient(base_url=f"{system.admin}/v1", headers=headers, trust_env=False, timeout=30) as admin,
+    ):
+        await _made_before(system, 9)
+        await use_flags(system, LIVE_FILES)
+        await system.inject(delay_seconds=0.5)  # on new, each call: it takes a while
+        begun = (await admin.post("/backfill", json=order)).json()
+        async with asyncio.timeout(PATIENCE):
+            while not 0 < (found := (await admin.get("/backfill")).json())["filled"] < 9:
+                await asyncio.sleep(0.05)
+        await system.router.kill()
+        await system.inject(delay_seconds=0)
+        await system.router.start()
+        async with asyncio.timeout(PATIENCE):
+            while (after := (await admin.get("/backfill")).json())["running"]:
+                await asyncio.sleep(0.1)
+        clean = {each["id"]: each["follower"] for each in (await admin.get("/twins")).json()["twins"]}
+
+        await _made_before(system, 6)
+        await system.inject(delay_seconds=0.5)
+        await admin.post("/backfill", json=order)
+        stopped = (await admin.post("/backfill/stop", json=order)).json()
+        await system.router.kill()
+        await system.router.start()
+        later = (await admin.get("/backfill")).json()
+        on_new = len((await admin.get("/twins")).json()["twins"])
+
+    assert (begun["total"], begun["running"]) == (9, True)
+    assert 0 < found["filled"] < 9
+    assert (after["total"], after["filled"], after["held"]) == (9, 9, 0), after
+    assert list(clean.values()) == ["joined"] * 9
+    assert stopped["total"] == 6
+    assert (later["running"], later["waiting"], later["filling"]) == (False, 0, 0)
+    assert on_new < 15
