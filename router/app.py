@@ -25,6 +25,7 @@ from router.admin.overseer import overseeing, overseer_of
 from router.admin.v1 import v1
 from router.backends.e2b.backend import E2BBackend
 from router.backends.of_settings import backends_of
+from router.capture.keep import Captures
 from router.clock import SystemClock
 from router.compare.capture import captured
 from router.compare.kinds import kinds
@@ -216,6 +217,11 @@ async def assembled(settings: Settings) -> AsyncIterator[App]:
         stack.push_async_callback(asyncio.to_thread, source.close)
         app = _wire(settings, database, records, rows, telemetry, upstream, worker, source.flags, pools, count)
         app.engine.observe = source.observing(telemetry.observe)
+        if settings.capture.sample:
+            keys = (settings.old.key, settings.new.key, settings.listen.admin_token)
+            captures = await asyncio.to_thread(Captures, settings.capture, secrets=[key for key in keys if key])
+            stack.push_async_callback(asyncio.to_thread, captures.close)
+            app.engine.keep = captures.take
         if settings.mirror.adopt == "touch":
             app.engine.observe = app.adoption.observing(app.engine.observe)
         await app.registry.load()

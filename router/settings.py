@@ -15,7 +15,7 @@ from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS
 from router.settings_sign_in import OidcSettings
 from router.settings_text import certificates_problem, line_of, url_problem
-from router.settings_watch import BudgetSettings, NotifySettings, RampSettings, ReportSettings
+from router.settings_watch import BudgetSettings, CaptureSettings, NotifySettings, RampSettings, ReportSettings
 
 DEFAULT_FILE = "crossfade.toml"
 
@@ -182,6 +182,7 @@ class Settings:
     ramp: RampSettings = field(default_factory=RampSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
+    capture: CaptureSettings = field(default_factory=CaptureSettings)
     file: str = ""
 
     def tool(self, name: str) -> ToolSettings:
@@ -207,6 +208,7 @@ SECTIONS: Mapping[str, tuple[str, type]] = MappingProxyType(
         "budget": ("budget", BudgetSettings),
         "report": ("report", ReportSettings),
         "notify": ("notify", NotifySettings),
+        "capture": ("capture", CaptureSettings),
     }
 )
 _CHOICES = {

@@ -1,4 +1,4 @@
-"""Settings of what watches the migration: ramps, and who is told."""
+"""Settings of what watches the migration: ramps, who is told, and what is kept of calls."""
 
 from dataclasses import dataclass, field
 
@@ -54,3 +54,14 @@ class NotifySettings:
     dropped_over: float = 0.1  # share of a tool's due comparisons, over the last ten minutes
     deletes_over: int = 0  # deletes that failed three times
     halted_minutes: float = 60.0  # how long a ramp may halt before somebody is told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureSettings:
+    """Whole calls in files, secrets masked, to be driven again by `crossfade replay`. Off unless `sample` is set."""
+
+    sample: float = 0.0  # share of sandboxes whose calls are kept; 0: nothing is
+    folder: str = "crossfade-captures"
+    keep_bytes: int = 256 * 1024**2  # of all files together; the oldest go first
+    keep_days: float = 7.0
+    body_bytes: int = 1024**2  # largest upload that is kept

@@ -13,9 +13,14 @@ from router.settings import load, parse
 OLD = '[origins.old]\nurl = "http://daytona/api"\n'  # two lines
 
 WRONG: dict[str, tuple[str, int, str, str]] = {
-    "unknown section": (OLD + "[miror]\n", 3, "miror", "known: budget, dashboard, flags, front, listen, mirror"),
+    "unknown section": (
+        OLD + "[miror]\n",
+        3,
+        "miror",
+        "known: budget, capture, dashboard, flags, front, listen, mirror",
+    ),
     "unknown key": (OLD + "[mirror]\n\nlane_cals = 3\n", 5, "mirror.lane_cals", "known: adopt, body_limit_bytes"),
-    "unknown key on top": ("sead = 3\n" + OLD, 1, "sead", "known: budget, dashboard, flags"),
+    "unknown key on top": ("sead = 3\n" + OLD, 1, "sead", "known: budget, capture, dashboard, flags"),
     "unknown origin": (OLD + '[origins.newer]\nkey = "x"\n', 3, "origins.newer", "known: new, old"),
     "unknown tool": (OLD + "[tools.shel]\nsample = 1\n", 3, "tools.shel", "known: browser"),
     "key of another section": (OLD + "[store]\n[listen]\nseed = 3\n", 5, "listen.seed", "known: admin"),

@@ -11,7 +11,7 @@ from crossfade.errors import CrossfadeError
 _GROUPS = (
     *("serve", "sandbox", "capabilities", "check", "doctor"),
     *("status", "flags", "explain", "calls", "diffs", "report", "config"),
-    *("twins", "orphans", "backfill", "relink", "kill", "ramp", "notify", "jobs", "dashboard"),
+    *("twins", "orphans", "backfill", "relink", "kill", "ramp", "notify", "jobs", "dashboard", "capture"),
 )
 
 

@@ -56,6 +56,7 @@ class Engine:
     public_url: str
     body_limit: int
     extra: Callable[[Call], list[tuple[bytes, bytes]]]
+    keep: Callable[[Call, Verdict | None, tuple[str, ...]], None] | None = None  # whole calls, where they are captured
     in_flight: InFlight = field(default_factory=InFlight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -350,6 +351,8 @@ class Engine:
         record = call.record(verdict, signatures)
         self.records.add(record)
         self.observe(record)
+        if self.keep is not None:
+            self.keep(call, verdict, signatures)
 
 
 class _Started:

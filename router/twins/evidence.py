@@ -25,6 +25,7 @@ class Verdict:
     status: int = 0
     fate: str = ""
     seconds: float = 0.0
+    others: tuple[Outcome, ...] = ()  # what the other side answered, contents as digests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ def verdict_of(outcomes: Sequence[Outcome], comparison: Comparison) -> Verdict:
         status=worst.status,
         fate=str(worst.fate),
         seconds=sum(outcome.seconds for outcome in outcomes),
+        others=tuple(outcomes),
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -106,9 +106,8 @@ class Lanes:
                 await self.compare(operation, one, other, by)
                 for operation, one, other in zip(operations, answers, others, strict=True)
             ]
-            verdict = Verdict(
-                comparison=merged(comparisons),
-                mirrored=True,
+            verdict = replace(
+                verdict_of(others, merged(comparisons)),
                 status=others[0].status,
                 fate=str(others[0].fate),
                 seconds=max(other.seconds for other in others),

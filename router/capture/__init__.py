@@ -1,0 +1,1 @@
+"""Capture and replay: whole calls kept with their secrets masked, driven again on either side."""
