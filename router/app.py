@@ -78,6 +78,7 @@ from router.twins.settle import Settler
 from router.twins.sides import Sides
 from router.twins.state import Twin
 from router.twins.system import SystemChanges
+from router.twins.throttle import Throttle
 from router.wire.http1 import Pools
 from router.wire.http1.client import Count, Http1Upstream
 from router.wire.inbound.protocol import RelayProtocol, relaying
@@ -267,7 +268,7 @@ def _wire(
         return await worker.compare(pair_of(operation, one, other, answered_by, secrets=hidden, names=names))
 
     registry = Registry(rows, clock, grace)
-    settler = Settler(sides, settings.mirror.roots)
+    settler = Settler(sides, settings.mirror.roots, Throttle(clock, settings.mirror.fill_bytes_per_second))
 
     def lane_idle(twin: Twin) -> None:
         if twin.joined and (twin.row.dirty or twin.unsettled()):

@@ -96,6 +96,7 @@ class Mirror:
     move_idle_seconds: float = 60.0  # without a call, after which an idle sandbox's seat may move; 0: at starts only
     system_roots: tuple[str, ...] = ("/",)  # below them, what is changed outside the roots holds the seat
     adopt: str = "off"  # sandboxes older than the router; touch: they get a follower at their next call
+    fill_bytes_per_second: float = 0.0  # of such sandboxes, all together; 0: as fast as it goes
     shadow_egress: str = "blocked"  # followers reach no other machine; open: they may
     command_rules: str = ""  # file of rules by which commands are classed, besides our own
 

@@ -15,6 +15,7 @@ from router.twins import scan
 from router.twins.paths import inside
 from router.twins.sides import Sides, discard
 from router.twins.state import Settling, Token, Twin
+from router.twins.throttle import Throttle
 
 log = logging.getLogger("crossfade.settle")
 _NOT_RUNNING = "Is the Sandbox started?"
@@ -49,6 +50,7 @@ class Settler:
 
     sides: Sides
     roots: tuple[str, ...]
+    pace: Throttle | None = None  # of sandboxes older than the router
 
     async def path(self, twin: Twin, path: str) -> bool:
         """Make one path equal and keep its token. False: it moved meanwhile (churning), or something overlapped."""
@@ -118,7 +120,7 @@ class Settler:
             raise SettleFailed(f"download of a file gave {type(content).__name__}")
         try:
             passed = hashlib.sha256()
-            body = _hashed(content, passed.update)
+            body = _hashed(content, passed.update, self.pace if twin.row.bypass else None)
             carried_out(await self._follower(twin, Operation(name="fs.upload", arguments={"path": path}, body=body)))
         finally:
             await discard(source)
@@ -236,10 +238,12 @@ def carried_out(outcome: Outcome) -> Outcome:
     return outcome
 
 
-async def _hashed(content: Content, update: Callable[[bytes], None]) -> AsyncIterator[bytes]:
+async def _hashed(content: Content, update: Callable[[bytes], None], pace: Throttle | None) -> AsyncIterator[bytes]:
     async for chunk in content.stream:
         update(chunk)
         yield chunk
+        if pace is not None:
+            await pace.take(len(chunk))
 
 
 def rejoin(twin: Twin) -> None:
