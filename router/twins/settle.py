@@ -3,14 +3,14 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from crossfade.operation import Operation
 from crossfade.outcome import Fate, Outcome
 from crossfade.results import Content, ExecResult, FileInfo
 from crossfade.stage import Origin
-from crossfade.upstream import Purpose
+from crossfade.upstream import Purpose, UpstreamFailed
 from router.twins import scan
 from router.twins.paths import inside
 from router.twins.sides import Sides, discard
@@ -68,11 +68,11 @@ class Settler:
                 # Until it is proven, what is brought may be older than what is there, and reads see it half written.
                 twin.dirty_paths.add(path)
                 twin.drop_tokens(only)
-                await self._copy(twin, path, before)
+                copied = await self._copy(twin, path, before)
                 after = await self._token(twin, path)
                 if settling.overlapped:
                     return False
-                if before == after:
+                if copied and before == after:
                     self._equal(twin, path, after, known=known)
                     return True
             return False
@@ -93,22 +93,24 @@ class Settler:
             return None
         return token_of(carried_out(outcome).value)
 
-    async def _copy(self, twin: Twin, path: str, token: Token | None) -> None:
+    async def _copy(self, twin: Twin, path: str, token: Token | None) -> bool:
+        """False: it moved while it was read."""
         if token is None:
             outcome = await self._follower(
                 twin, Operation(name="fs.delete", arguments={"path": path, "recursive": True})
             )
             if outcome.status != 404:
                 carried_out(outcome)
-            return
+            return True
         _, _, mode, is_dir = token
         if is_dir:
             made = Operation(name="fs.mkdir", arguments={"path": path, "mode": f"{mode:o}"})
             carried_out(await self._follower(twin, made))
-        else:
-            await self._copy_bytes(twin, path)
+        elif not await self._copy_bytes(twin, path):
+            return False
         set_mode = Operation(name="fs.chmod", arguments={"path": path, "mode": f"{mode:o}", "owner": "", "group": ""})
         carried_out(await self._follower(twin, set_mode))
+        return True
 
     async def _copy_bytes(self, twin: Twin, path: str, *, digest: str = "") -> bool:
         """False: it went away, or is not what the scan saw any more."""
@@ -118,13 +120,22 @@ class Settler:
         content = carried_out(source).value
         if not isinstance(content, Content):
             raise SettleFailed(f"download of a file gave {type(content).__name__}")
+        passage = _Passage(content, self.pace if twin.row.bypass else None)
         try:
-            passed = hashlib.sha256()
-            body = _hashed(content, passed.update, self.pace if twin.row.bypass else None)
-            carried_out(await self._follower(twin, Operation(name="fs.upload", arguments={"path": path}, body=body)))
+            body = aiter(passage)
+            outcome = await self._follower(twin, Operation(name="fs.upload", arguments={"path": path}, body=body))
+        except UpstreamFailed:
+            if passage.broken is None:
+                raise
         finally:
             await discard(source)
-        return not digest or passed.hexdigest() == digest
+        if passage.broken is not None:
+            # A file that shrinks meanwhile does that; whatever the follower said of it, it is not its failure.
+            if twin.hot:
+                return False
+            raise SettleFailed(f"{path} could not be read whole: {passage.broken}"[:300])
+        carried_out(outcome)
+        return not digest or passage.hash.hexdigest() == digest
 
     async def everything(self, twin: Twin) -> Settled:
         """Make all roots equal, deletes included. Raises SettleFailed."""
@@ -238,12 +249,24 @@ def carried_out(outcome: Outcome) -> Outcome:
     return outcome
 
 
-async def _hashed(content: Content, update: Callable[[bytes], None], pace: Throttle | None) -> AsyncIterator[bytes]:
-    async for chunk in content.stream:
-        update(chunk)
-        yield chunk
-        if pace is not None:
-            await pace.take(len(chunk))
+class _Passage:
+    """Bytes on their way from the seat to the follower: their digest, and whether the reading broke off."""
+
+    def __init__(self, content: Content, pace: Throttle | None) -> None:
+        self.hash = hashlib.sha256()
+        self.broken: UpstreamFailed | None = None
+        self._content, self._pace = content, pace
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._content.stream:
+                self.hash.update(chunk)
+                yield chunk
+                if self._pace is not None:
+                    await self._pace.take(len(chunk))
+        except UpstreamFailed as error:
+            self.broken = error
+            raise
 
 
 def rejoin(twin: Twin) -> None:

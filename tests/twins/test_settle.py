@@ -1,13 +1,16 @@
 """A full settle: the follower's tree becomes the seat's, whatever is in it; and it claims no more than it knows."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from crossfade.operation import Operation
-from crossfade.outcome import Outcome, refused, unknown
+from crossfade.outcome import Outcome, done, refused, unknown
+from crossfade.results import Content
 from crossfade.stage import Origin
+from crossfade.upstream import UpstreamFailed
 from router.twins.admit import Ask, How, admit, finish
 from router.twins.settle import Settled, SettleFailed
 from tests.twins.stand import ROOT, Held, Stand, answering, streaming, tree
@@ -159,6 +162,53 @@ async def test_a_file_that_cannot_be_had_while_nothing_runs_is_a_failure(stand: 
     stand.seat.before["fs.download"] = answering(refused(404, "NOT_FOUND", "no such file"))
 
     with pytest.raises(SettleFailed, match="404"):
+        await stand.settler.everything(stand.twin)
+
+
+def shrinking() -> Outcome:
+    """The download of a file that is made shorter while it is read."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"123"
+        raise UpstreamFailed("the file became shorter by 3 bytes while it was read", sent=True)
+
+    return done(Content(stream=chunks(), size=6))
+
+
+async def shrinks_once(stand: Stand) -> None:
+    await stand.old.put(f"{ROOT}/f", b"123456")
+
+    async def shrink(_operation: Operation) -> Outcome:
+        del stand.seat.before["fs.download"]
+        return shrinking()
+
+    stand.seat.before["fs.download"] = shrink
+
+
+async def test_a_file_that_shrinks_while_processes_run_is_no_failure(stand: Stand) -> None:
+    await shrinks_once(stand)
+    stand.twin.hot = True
+    first = await stand.settler.everything(stand.twin)
+    second = await stand.settler.everything(stand.twin)
+
+    assert (first.clean, second.clean) == (False, True)
+    assert await stand.new.get(f"{ROOT}/f") == b"123456"
+
+
+async def test_a_path_that_shrinks_while_it_is_brought_is_not_trusted(stand: Stand) -> None:
+    await shrinks_once(stand)
+    stand.twin.hot = True
+
+    assert not await stand.settler.path(stand.twin, f"{ROOT}/f")
+    assert f"{ROOT}/f" in stand.twin.dirty_paths
+    assert f"{ROOT}/f" not in stand.twin.tokens
+
+
+async def test_a_reading_that_breaks_off_while_nothing_runs_is_a_failure_of_the_settle(stand: Stand) -> None:
+    await stand.old.put(f"{ROOT}/f", b"123456")
+    stand.seat.before["fs.download"] = answering(shrinking())
+
+    with pytest.raises(SettleFailed, match=f"{ROOT}/f could not be read whole: .* shorter by 3 bytes"):
         await stand.settler.everything(stand.twin)
 
 
