@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             worker = busy.index(min(busy))
             first[worker] += mine
             busy[worker] += seconds
-    chosen = {id(item) for item in sum(first, [])}
+    chosen = {id(item) for mine in first for item in mine}
     rest = [item for item in items if id(item) not in chosen]
     share, taken = len(items) / workers, 0
     ordered: list[pytest.Item] = []
