@@ -84,7 +84,7 @@ def _blocked(evidence: Evidence, margins: Margins) -> Verdict | None:
     if quality.sample_ratio_log_e >= -math.log(margins.sample_ratio_alpha):
         return _block("sample ratio", Said(_NOT_SPLIT))
     if quality.drifted:
-        text = "Settle {count} first: their two sides differ, so answers must."
+        text = "Find out first why {count} differed though believed equal: answers then must, too."
         return _block("drift", Said(text, count=_count(quality.drifted, "twin")))
     return None
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from crossfade.decision import MirrorExecute
 from crossfade.errors import SettingsError
 from crossfade.stage import TOOLS
-from router.settings_sign_in import OidcSettings
+from router.settings_sign_in import DashboardSettings, OidcSettings
 from router.settings_text import certificates_problem, line_of, url_problem
 from router.settings_watch import BudgetSettings, CaptureSettings, NotifySettings, RampSettings, ReportSettings
 
@@ -148,19 +148,6 @@ class TelemetrySettings:
     service_name: str = "crossfade"
     sample: float = 1.0  # share of calls that become a span
     call_header: bool = True  # answers carry X-Crossfade-Call
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DashboardSettings:
-    """`crossfade dashboard`: where it is served, whom it asks, and how long a sign-in lasts."""
-
-    listen: str = "127.0.0.1:8802"
-    public_url: str = ""  # where people reach it; https:// makes its cookies secure
-    admin_url: str = ""  # the router's admin listener; empty: listen.admin
-    users_file: str = "crossfade-users.json"  # who may sign in; written by `crossfade dashboard user`
-    session_minutes: float = 480.0  # after which one signs in again
-    idle_minutes: float = 60.0  # and without a request
-    login_attempts: int = 5  # wrong passwords of one name in five minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

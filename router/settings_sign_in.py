@@ -1,6 +1,19 @@
-"""Settings of signing in to the dashboard by an identity provider."""
+"""Settings of the dashboard, and of signing in to it by an identity provider."""
 
 from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardSettings:
+    """`crossfade dashboard`: where it is served, whom it asks, and how long a sign-in lasts."""
+
+    listen: str = "127.0.0.1:8802"
+    public_url: str = ""  # where people reach it; https:// makes its cookies secure
+    admin_url: str = ""  # the router's admin listener; empty: listen.admin
+    users_file: str = "crossfade-users.json"  # who may sign in; written by `crossfade dashboard user`
+    session_minutes: float = 480.0  # after which one signs in again
+    idle_minutes: float = 60.0  # and without a request
+    login_attempts: int = 5  # wrong passwords of one name in five minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ class RampSettings:
     """Ramps are planned by `crossfade ramp`; here is how often a router looks at those that run."""
 
     every_seconds: float = 60.0
+    verify_per_hour: float = 6.0  # twins believed equal that are compared whole; drift stops a ramp; 0: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,6 +148,7 @@ def test_every_metric_is_documented_with_its_type_and_labels_and_nothing_else_is
         "crossfade_lifetimes",
         "crossfade_notices",
         "crossfade_twins",
+        "crossfade_verified",
     }
     assert {name: kind for name, (kind, _) in documented.items()} == {
         name: kind for name, (kind, _) in expected.items()

@@ -34,9 +34,10 @@ def evidence_of(
     *,
     lost: int,
     now: float,
+    drifted: int = 0,
     margins: Margins = MARGINS,
 ) -> Evidence:
-    """One tool's evidence. `lost`: records of all tools; `now`: Unix seconds."""
+    """One tool's evidence. `lost`: records of all tools; `drifted`: twins, of all; `now`: Unix seconds."""
     stages = dict(flag.shares) if flag else {}
     versions = past.versions if past else {}
     pairs = sorted((each for each in sums.units if each.pairs.complete(now)), key=lambda each: each.pairs.first)
@@ -47,6 +48,7 @@ def evidence_of(
         compared=sums.counts["compared"],
         sample_ratio_log_e=ratio.log_e,
         moved=sum(each.moved for each in sums.units),
+        drifted=drifted,
     )
     since = past.share_since if past else None
     return Evidence(

@@ -32,12 +32,13 @@ from reports.words import stages as told_stages
 from router.admin.evidence import evidence_of, growth
 from router.store import queries
 from router.store import sandboxes as by_sandbox
+from router.store.audit import DRIFTED, SqlAudit
 from router.store.database import Database
 from router.store.flags import FlagChange as StoredChange
-from router.store.flags import SqlFlagRows
 from router.store.fold import COUNTERS
 from router.store.histogram import curve, quantile
 from router.store.queries import ToolSums, Window, window
+from router.store.seen import known_flags
 from router.store.wishes import FlagPast, ToolFlag, flag_pasts, tool_flags
 
 _HISTORY = 10_000  # changes of flags that are looked through: which share each version asked for
@@ -47,15 +48,15 @@ def report_data(database: Database, *, since: float, now: float, until: float | 
     """Everything a report says, from the store. `until`: of a window that is over, judged by its last flags."""
     end = now if until is None else min(until, now)
     found = window(database, since, math.inf if until is None else end, now=now)
-    rows = SqlFlagRows(database)
-    history = rows.history(before=end, limit=_HISTORY)
+    current, history = known_flags(database, before=end, limit=_HISTORY)
     pasts = flag_pasts(history)
-    flags = tool_flags(rows.read()[1]) if until is None else {tool: each.changes[-1][1] for tool, each in pasts.items()}
+    flags = tool_flags(current) if until is None else {tool: each.changes[-1][1] for tool, each in pasts.items()}
     known = {tool.tool: tool for tool in found.tools}
     # A tool whose flag is on belongs in the report even if nobody called it.
     names = [*known, *(tool for tool, flag in flags.items() if tool not in known and set(flag.shares) != {"off"})]
     sums = [known.get(name) or _nothing(name) for name in sorted(names)]
-    judged = _evidence(sums, flags, pasts, losses=found.losses, now=end)
+    drifted = SqlAudit(database).targets(DRIFTED, since=since, before=end)
+    judged = _evidence(sums, flags, pasts, losses=found.losses, drifted=drifted, now=end)
     hours: dict[int, dict[str, int]] = {}
     for each in found.hours:
         by_side = hours.setdefault(each.hour, {"old": 0, "new": 0, "router": 0})
@@ -95,9 +96,11 @@ def _timeline(past: FlagPast | None, since: float) -> tuple[FlagStep, ...]:
 def evidence(database: Database, *, since: float, now: float) -> Mapping[str, Evidence]:
     """What the verdict on each tool rests on, from calls since then: what a ramp goes by is what a report shows."""
     found = window(database, since, now=now)
-    rows = SqlFlagRows(database)
-    flags, pasts = tool_flags(rows.read()[1]), flag_pasts(rows.history(limit=_HISTORY))
-    return _evidence(found.tools, flags, pasts, losses=found.losses, now=now)
+    current, history = known_flags(database, limit=_HISTORY)
+    drifted = SqlAudit(database).targets(DRIFTED, since=since)
+    return _evidence(
+        found.tools, tool_flags(current), flag_pasts(history), losses=found.losses, drifted=drifted, now=now
+    )
 
 
 def _begin(found: Window, since: float, now: float) -> float:
@@ -113,11 +116,13 @@ def _evidence(
     pasts: Mapping[str, FlagPast],
     *,
     losses: Mapping[str, int],
+    drifted: int,
     now: float,
 ) -> Mapping[str, Evidence]:
     lost = sum(losses.values())
     return {
-        each.tool: evidence_of(each, flags.get(each.tool), pasts.get(each.tool), lost=lost, now=now) for each in sums
+        each.tool: evidence_of(each, flags.get(each.tool), pasts.get(each.tool), lost=lost, drifted=drifted, now=now)
+        for each in sums
     }
 
 

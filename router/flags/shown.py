@@ -1,10 +1,11 @@
 """Flags as they are shown: what one asks for, also where it is not there or cannot be read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from crossfade.errors import SettingsError
 from crossfade.stage import Stage
+from policies.edges import edge, edges, rules
 from router.flags import schema
 
 
@@ -17,39 +18,21 @@ def shares_of(flag: Mapping[str, Any] | None) -> dict[str, float]:
         return {"off": 100.0}
     try:
         below = {str(stage): float(weight) for stage, weight in schema.weights_of(flag).items()}
-        edge, found = schema.WHOLE, dict[str, float]()
-        for low, stage in _edges(flag) if flag["on"] else ():
-            found[stage] = found.get(stage, 0.0) + max(0, edge - low)
-            edge = min(edge, low)
+        below_edge, found = schema.WHOLE, dict[str, float]()
+        for low, served in edges(flag) if flag["on"] else ():
+            stage = str(flag["variations"][served])
+            found[stage] = found.get(stage, 0.0) + max(0, below_edge - low)
+            below_edge = min(below_edge, low)
     except (SettingsError, KeyError, IndexError, TypeError, ValueError, AttributeError):
         return {}
     for stage, weight in below.items():
-        found[stage] = found.get(stage, 0.0) + weight * edge / schema.WHOLE
+        found[stage] = found.get(stage, 0.0) + weight * below_edge / schema.WHOLE
     return {stage: found[stage] / 1000 for stage in schema.VARIATIONS if found.get(stage)}
 
 
 def other_rules(flag: Mapping[str, Any] | None) -> int:
     """How many rules a flag has that are no shares."""
-    rules = (flag or {}).get("rules") or ()
-    return sum(_edge(rule, flag or {}) is None for rule in rules)
-
-
-def _edges(flag: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    for rule in flag.get("rules") or ():
-        if (edge := _edge(rule, flag)) is not None:
-            yield edge
-
-
-def _edge(rule: Mapping[str, Any], flag: Mapping[str, Any]) -> tuple[int, str] | None:
-    """The lowest bucket to which a rule gives a stage, and the stage; None for a rule of another kind."""
-    match rule:
-        case {"clauses": [{"attribute": "bucket", "op": "greaterThanOrEqual", "values": [int(low)], **_more}]}:
-            weighted = rule.get("rollout", {}).get("variations", ())
-            whole = [each["variation"] for each in weighted if each["weight"] == schema.WHOLE]
-            served = rule["variation"] if "variation" in rule else next(iter(whole), None)
-            return None if served is None else (low, str(flag["variations"][served]))
-        case _:
-            return None
+    return sum(edge(rule) is None for rule in rules(flag or {}))
 
 
 def known_targets(flag: Mapping[str, Any] | None) -> dict[str, Stage]:

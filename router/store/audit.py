@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Float, Index, MetaData, String, Table, Text, insert, select
+from sqlalchemy import Column, Float, Index, MetaData, String, Table, Text, func, insert, select
 
 from router.store import schema
 from router.store.database import Database
 
+DRIFTED = "twin.drifted"  # two sides that were believed equal were not
 _ours = MetaData()
 # Append-only: nothing in this program updates or deletes a row. Made when it is first needed, so that a store of an
 # earlier program gets it too; an earlier program does not mind it.
@@ -53,6 +54,16 @@ class SqlAudit:
         with self._database.writing_durably() as connection:
             _ours.create_all(connection, checkfirst=True)
             connection.execute(insert(_table).values(**row, details=orjson.dumps(dict(details)).decode()))
+
+    def targets(self, action: str, *, since: float, before: float | None = None) -> int:
+        """How many targets had this done to them since a moment (Unix seconds), until another. Raises Unreachable."""
+        query = select(func.count(_table.c.target.distinct())).where(_table.c.action == action, _table.c.at >= since)
+        if before is not None:
+            query = query.where(_table.c.at < before)
+        with self._database.reading() as connection:
+            if not connection.dialect.has_table(connection, _table.name):
+                return 0
+            return int(connection.execute(query).scalar_one())
 
     def entries(self, *, before: float | None = None, target: str | None = None, limit: int = 100) -> Sequence[Entry]:
         """The newest entries first; only those of before that moment (Unix seconds). Raises Unreachable."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from crossfade.stage import STAGES, Origin, Stage
+from policies.edges import WHOLE, edge, edges, rules
 from router.store.flags import FlagChange
 
 _FLAG_PREFIX = "sandbox-migration-"
@@ -37,7 +39,7 @@ class FlagPast:
     share_since: float | None = None  # Unix seconds at which it began to ask for the share of new it asks for now
 
 
-def tool_flags(flags: Mapping[str, Mapping[str, object]]) -> Mapping[str, ToolFlag]:
+def tool_flags(flags: Mapping[str, Mapping[str, Any]]) -> Mapping[str, ToolFlag]:
     """What the migration flags ask for, by tool. Flags of another shape are left out."""
     found: dict[str, ToolFlag] = {}
     for key, flag in flags.items():
@@ -53,10 +55,11 @@ def flag_pasts(history: Sequence[FlagChange]) -> Mapping[str, FlagPast]:
     changes: dict[str, list[tuple[float, ToolFlag]]] = {}
     for change in reversed(history):
         for tool, flag in tool_flags({change.key: change.after}).items():
-            before = versions.setdefault(tool, {}).get(flag.version - 1)
+            # Not the version before: an account's versions leave gaps.
+            before = changes[tool][-1][1] if tool in changes else None
             if before is None or abs(before.on_new - flag.on_new) > 1e-9:
                 since[tool] = change.at
-            versions[tool][flag.version] = flag
+            versions.setdefault(tool, {})[flag.version] = flag
             changes.setdefault(tool, []).append((change.at, flag))
     return {
         tool: FlagPast(versions=each, share_since=since.get(tool), changes=changes[tool])
@@ -64,24 +67,39 @@ def flag_pasts(history: Sequence[FlagChange]) -> Mapping[str, FlagPast]:
     }
 
 
-def _tool_flag(flag: Mapping[str, object]) -> ToolFlag | None:
+def _tool_flag(flag: Mapping[str, Any]) -> ToolFlag | None:
     match flag:
         case {"version": int(version), "on": False, "variations": [*stages], "offVariation": int(off)}:
-            shares = {off: 1.0}
+            return _parsed(version, stages, {off: 1.0}, has_exceptions=_names_some(flag))
         case {"version": int(version), "variations": [*stages], "fallthrough": {"variation": int(only)}}:
-            shares = {only: 1.0}
+            below = {only: 1.0}
         case {
             "version": int(version),
             "variations": [*stages],
             "fallthrough": {"rollout": {"variations": [*weighted]}},
         }:
-            shares = {each["variation"]: each["weight"] / 100_000 for each in weighted if each["weight"]}
+            below = {each["variation"]: each["weight"] / WHOLE for each in weighted if each["weight"]}
         case _:
             return None
+    upper, shares = WHOLE, dict[int, float]()
+    for low, served in edges(flag):
+        shares[served] = shares.get(served, 0.0) + max(0, upper - low) / WHOLE
+        upper = min(upper, low)
+    for index, share in below.items():
+        shares[index] = shares.get(index, 0.0) + share * upper / WHOLE
+    others = any(edge(rule) is None for rule in rules(flag))
+    met = {index: share for index, share in shares.items() if share}
+    return _parsed(version, stages, met, has_exceptions=others or _names_some(flag))
+
+
+def _parsed(
+    version: int, stages: list[object], shares: Mapping[int, float], *, has_exceptions: bool
+) -> ToolFlag | None:
     if any(index >= len(stages) or stages[index] not in list(Stage) for index in shares):
         return None
-    return ToolFlag(
-        version=version,
-        shares={str(stages[index]): share for index, share in sorted(shares.items())},
-        has_exceptions=bool(flag.get("rules") or flag.get("targets") or flag.get("contextTargets")),
-    )
+    told = {str(stages[index]): share for index, share in sorted(shares.items())}
+    return ToolFlag(version=version, shares=told, has_exceptions=has_exceptions)
+
+
+def _names_some(flag: Mapping[str, Any]) -> bool:
+    return bool(flag.get("targets") or flag.get("contextTargets"))

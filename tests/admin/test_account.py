@@ -12,6 +12,9 @@ import pytest_asyncio
 from crossfade.stage import TOOLS
 from router.flags import schema
 from router.flags.shown import other_rules, shares_of
+from router.store.database import open_database
+from router.store.seen import known_flags
+from router.store.wishes import flag_pasts
 from tests.flags.launchdarkly_api import ENVIRONMENT, PROJECT, TOKEN, Api
 from tests.flags.launchdarkly_server import KEY, serving
 from tests.journeys.stack import ADMIN_TOKEN, Stack, stack
@@ -43,6 +46,16 @@ class Place:
             while not (found := await self.told(path)).items() >= wanted.items():
                 await asyncio.sleep(0.05)
         return found
+
+
+def arms_seen(store: str) -> dict[str, dict[int, float]]:
+    """By tool and version of its flag, the share on new, as reports know it."""
+    database = open_database(store, create=False)
+    try:
+        pasts = flag_pasts(known_flags(database, limit=100)[1])
+    finally:
+        database.close()
+    return {tool: {version: flag.on_new for version, flag in past.versions.items()} for tool, past in pasts.items()}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +92,10 @@ async def test_shares_are_changed_in_the_account_and_read_from_its_stream(place:
     assert [(each["author"], each["after"]) for each in after["history"]] == [("ada", {"shares": done["shares"]})]
     tools = {each["tool"]: each for each in (await place.told("tools"))["tools"]}
     assert (set(tools), tools["files"]["wish_share"]) == (set(TOOLS), 0.1)
+    async with asyncio.timeout(PATIENCE):  # reports count arms by what routers saw
+        while after["version"] not in (found := arms_seen(place.system.store).get("files", {})):
+            await asyncio.sleep(0.1)
+    assert found[after["version"]] == 0.1
     entry = (await place.told("audit?target=files"))["entries"][0]
     assert (entry["action"], entry["details"]["before"]) == ("flag.set", {"shares": {"off": 100.0}})
 

@@ -111,7 +111,7 @@ RULES = (
     Rule(
         name="a path is equal only if the seat's stat stood still",
         module=_SETTLE,
-        old="                if before == after:\n",
+        old="                if copied and before == after:\n",
         new="                if True:\n",
         tests=("tests/twins/test_fill.py",),
     ),
