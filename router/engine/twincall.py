@@ -25,6 +25,7 @@ from router.engine.forward import body_size, has_body
 from router.settings import Settings
 from router.twins.admit import Ask, Go, How, admit, finish
 from router.twins.birth import FENCE_SECONDS
+from router.twins.comparable import NOT_EQUAL
 from router.twins.evidence import Evidence, Verdict
 from router.twins.keeper import Keeper
 from router.twins.lanes import Lanes
@@ -37,6 +38,7 @@ from router.wire.asgi import ClientGone, Send
 log = logging.getLogger("crossfade.engine")
 Done = Callable[[Call, Verdict], None]
 _WHOLE_TREE = frozenset(("/",))
+_BRING_ALL = frozenset(("fs.upload", "fs.bulk_upload"))  # writes that need nothing of what is there
 
 
 @dataclass(slots=True, eq=False)
@@ -265,6 +267,10 @@ class TwinCalls:
         """Hand the call to the lane. False: nothing is due and the record can be written."""
         decision = call.decision
         assert decision is not None
+        if call.other_answers and not go.call.alike and call.operation not in _BRING_ALL:
+            # The follower answers for what it does not have yet; that is no difference between the origins.
+            call.dropped = NOT_EQUAL
+            return False
         if call.other_answers:
             self.lanes.pair(call.operations, call.answers, call.other_answers, partial(done, call))
             return True

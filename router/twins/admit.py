@@ -57,6 +57,7 @@ def admit(twin: Twin, ask: Ask, now: float) -> Go:
         gen=twin.gen,
         mutations=twin.mutations,
         side=side,
+        alike=how is not How.THROUGH or _alike(twin, ask.paths, now),
     )
     twin.seq += 1
     if ask.mutates:
@@ -91,6 +92,12 @@ def side_of(twin: Twin, ask: Ask, now: float) -> tuple[Origin, How, str]:
     if all(path in twin.tokens for path in ask.paths):
         return follower, How.TOKEN, "follower's copy is validated on the seat"
     return seat, How.SEAT, "not on the follower yet"
+
+
+def _alike(twin: Twin, paths: frozenset[str], now: float) -> bool:
+    """Whether the follower holds there what the seat does, as far as we know, with no write under way."""
+    known = twin.known_equal(paths, now) or all(path in twin.tokens for path in paths)
+    return known and not twin.open_mutations(paths)
 
 
 def _why_unusable(twin: Twin, now: float) -> str:

@@ -7,6 +7,7 @@ from router.twins.handles import LIFE
 from router.twins.lane import Lane
 from router.twins.state import Twin
 
+NOT_EQUAL = "follower is not equal there"
 NOTHING_RUN = "follower answers file calls, so nothing is run on it"
 
 
@@ -53,5 +54,5 @@ def _why_not_active(twin: Twin, evidence: Evidence, now: float) -> str:
     if call.mutations != twin.mutations:
         return "superseded by a later change"
     if not twin.known_equal(call.paths, now):
-        return "follower is not equal there"
+        return NOT_EQUAL
     return ""

@@ -28,6 +28,7 @@ class OpenCall:
     side: Origin
     overlapped: bool = False
     fresh_dirt: frozenset[str] = frozenset()  # paths that were not dirty before this call
+    alike: bool = True  # of a split write: the follower had there what the seat had when it was admitted
 
 
 @dataclass(slots=True, eq=False)

@@ -81,6 +81,29 @@ async def test_without_injection_nothing_differs_in_shadow_and_in_live(tmp_path:
     assert _above_cosmetic(report) == set()
 
 
+async def test_a_change_of_what_the_follower_does_not_have_yet_is_no_difference(tmp_path: Path) -> None:
+    async with stack(tmp_path, settle=3.0) as system, await system.client() as client:
+        await use_flags(system, dict.fromkeys((*ALL_TOOLS, "lifecycle"), "shadow"))
+        probe = await create(client)
+        await twins(system, [probe.id], clean=True)
+        await use_flags(system, dict.fromkeys(FILE_TOOLS, "live"))
+        assert (await probe.exec("echo 1 > /workspace/made")).json()["exitCode"] == 0
+        path = "/files/permissions?path=/workspace/made&mode=600"
+        assert (await probe.call("fs.chmod", "POST", path, tool="files")).status_code == 200
+        _, call = probe.calls[-1]
+        found = (await recorded(system, {call}))[call]
+        await twins(system, [probe.id], clean=True)
+        assert (await probe.call("fs.chmod", "POST", path, tool="files")).status_code == 200
+        _, again = probe.calls[-1]
+        later = (await recorded(system, {again}))[again]
+        await system.router.stop()
+        report = await system.report()
+
+    assert (found["answering"], found["matched"], found["dropped"]) == ("old", None, "follower is not equal there")
+    assert (later["answering"], later["matched"]) == ("new", True)
+    assert _above_cosmetic(report) == set()
+
+
 def _draw(chance: random.Random, probes: list[Probe]) -> list[dict[str, str]]:
     """Some kinds, each on a sandbox where no other kind changes the same answers."""
     taken: set[tuple[str, str]] = set()

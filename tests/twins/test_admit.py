@@ -86,6 +86,21 @@ def test_a_write_takes_the_token_of_its_path_away() -> None:
     assert admit(made, read_of(PATHS[1]), 0.0).how is How.TOKEN
 
 
+def test_a_split_write_is_known_alike_only_where_the_follower_has_what_the_seat_has() -> None:
+    made = twin()
+    alike = admit(made, write_of(PATHS[0]), 0.0)
+    beside = admit(made, write_of(PATHS[0]), 0.0)
+    for go in (alike, beside):
+        finish(made, go.call, equal=True)
+    dirty = admit(made, write_of(PATHS[0]), 0.0)
+    finish(made, dirty.call, equal=True)
+    made.tokens[PATHS[0]] = (1, 1, 0o644, False)
+    brought = admit(made, write_of(PATHS[0]), 0.0)
+
+    assert [go.how for go in (alike, beside, dirty, brought)] == [How.THROUGH] * 4
+    assert [go.call.alike for go in (alike, beside, dirty, brought)] == [True, False, False, True]
+
+
 def test_a_handle_is_answered_where_it_was_made() -> None:
     made = twin()
     made.handles["session:one"] = Origin.NEW
