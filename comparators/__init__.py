@@ -7,7 +7,7 @@ The way of a pair: `plain` makes data of an outcome, `compare` holds two of them
 from comparators.compare import agree, compare
 from comparators.plain import plain
 from comparators.quick import surely_agree
-from comparators.redact import redacted, sealed, secrets_of
+from comparators.redact import named, redacted, sealed, secrets_of
 from comparators.rules import UNCOMPARED
 from comparators.signatures import signature, signatures
 
@@ -15,6 +15,7 @@ __all__ = [
     "UNCOMPARED",
     "agree",
     "compare",
+    "named",
     "plain",
     "redacted",
     "sealed",

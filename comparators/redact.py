@@ -7,6 +7,7 @@ from typing import Any
 
 MASK = "<masked>"
 SAMPLE_CHARACTERS = 200
+_TELLING = 6  # characters; a shorter value (1, true, dev) is no secret wherever else it stands
 
 Token = Callable[[str], str]  # what a secret is replaced with
 
@@ -68,17 +69,32 @@ def sample(value: Any) -> str:
     return text if len(text) <= SAMPLE_CHARACTERS else text[: SAMPLE_CHARACTERS - 1] + "…"
 
 
-def sealed(value: Any, key: bytes) -> Any:
+def sealed(value: Any, key: bytes, found: dict[str, None] | None = None) -> Any:
     """Plain data with its secrets masked so that equal secrets stay equal and different ones different.
 
-    The key must be random and stay in this process; without it the mask says nothing about the secret.
+    The key must be random and stay in this process; without it the mask says nothing about the secret. What was masked
+    is added to `found`, to be looked for where nothing says that it is a secret.
     """
 
     def token(secret: str) -> str:
-        digest = hashlib.blake2b(secret.encode(errors="surrogatepass"), key=key, digest_size=4).hexdigest()
-        return f"<masked:{digest}>"
+        if found is not None and len(secret) >= _TELLING:
+            found[secret] = None
+        return _seal(secret, key)
 
     return _rewritten(value, lambda text: redacted(text, token))
+
+
+def sealed_exactly(value: Any, secrets: Collection[str], key: bytes) -> Any:
+    """Plain data with these exact values masked, as `sealed` masks them with that key."""
+    known = sorted(secrets, key=lambda secret: (-len(secret), secret))
+    if not known:
+        return value
+    pattern = re.compile("|".join(re.escape(secret) for secret in known))
+    return _rewritten(value, lambda text: pattern.sub(lambda match: _seal(match.group(), key), text), _same)
+
+
+def _seal(secret: str, key: bytes) -> str:
+    return f"<masked:{hashlib.blake2b(secret.encode(errors='surrogatepass'), key=key, digest_size=4).hexdigest()}>"
 
 
 def masked(value: Any, secrets: Collection[str]) -> Any:
@@ -88,7 +104,9 @@ def masked(value: Any, secrets: Collection[str]) -> Any:
         return value
     pattern = re.compile("|".join(re.escape(secret) for secret in known))
     numbers = {secret: number for number, secret in enumerate(known)}
-    return _rewritten(value, lambda text: pattern.sub(lambda match: f"<masked:{numbers[match.group()]:08x}>", text))
+    return _rewritten(
+        value, lambda text: pattern.sub(lambda match: f"<masked:{numbers[match.group()]:08x}>", text), _same
+    )
 
 
 def replaced(value: Any, secrets: Collection[str], token: Token) -> Any:
@@ -102,7 +120,20 @@ def replaced(value: Any, secrets: Collection[str], token: Token) -> Any:
             text = exact.sub(lambda match: token(match.group()), text)
         return _LONG_WORD.sub(lambda match: _hide(match, token), redacted(text, token))
 
-    return _rewritten(value, rewrite)
+    return _rewritten(value, rewrite, lambda key: redacted(key, token))
+
+
+def named(value: Any) -> tuple[str, ...]:
+    """Secrets of plain data, as what stands beside them or their own form says; short ones are left out."""
+    found: dict[str, None] = {}
+
+    def noted(secret: str) -> str:
+        if len(secret) >= _TELLING:
+            found[secret] = None
+        return MASK
+
+    _rewritten(value, lambda text: redacted(text, noted))
+    return tuple(found)
 
 
 def secrets_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
@@ -121,8 +152,8 @@ def secrets_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
     for text in (arguments.get("command"), arguments.get("code"), arguments.get("url")):
         if isinstance(text, str):
             redacted(text, noted)
-    # A short value (1, true, dev) is no secret, and masking it everywhere would leave nothing to read.
-    return tuple(dict.fromkeys(secret for secret in found if len(secret) >= 6))
+    # Masking short values everywhere would leave nothing to read.
+    return tuple(dict.fromkeys(secret for secret in found if len(secret) >= _TELLING))
 
 
 def _hide(match: re.Match[str], token: Token) -> str:
@@ -134,24 +165,34 @@ def _hide(match: re.Match[str], token: Token) -> str:
     return match.group()
 
 
-def _rewritten(value: Any, rewrite: Callable[[str], str]) -> Any:
+def _rewritten(value: Any, rewrite: Callable[[str], str], rename: Callable[[str], str] | None = None) -> Any:
+    """Texts rewritten, also inside. `rename` is for keys, where that is something else."""
+    rename = rename or rewrite
     match value:
         case str():
             return rewrite(value)
         case bytes():
             return rewrite(value.decode(errors="surrogateescape")).encode(errors="surrogateescape")
         case Mapping():
-            return {_rewritten(key, rewrite): _secretly(key, inner, rewrite) for key, inner in value.items()}
+            return {
+                rename(key) if isinstance(key, str) else key: _secretly(key, inner, rewrite, rename)
+                for key, inner in value.items()
+            }
         case list() | tuple():
-            return [_rewritten(inner, rewrite) for inner in value]
+            return [_rewritten(inner, rewrite, rename) for inner in value]
         case _:
             return value
 
 
-def _secretly(key: Any, value: Any, rewrite: Callable[[str], str]) -> Any:
+def _same(key: str) -> str:
+    # A secret may be a word such as `status`: a field by that name has to be found again.
+    return key
+
+
+def _secretly(key: Any, value: Any, rewrite: Callable[[str], str], rename: Callable[[str], str]) -> Any:
     # {"password": "x"}: the name and the value are two strings here, so the patterns alone would see neither.
     if isinstance(key, str) and isinstance(value, str) and value and _NAME_ALONE.fullmatch(key):
         head = f"{key}="
         joined = rewrite(head + '"' + value.replace('"', "'").replace("\n", " ") + '"')
         return joined[len(head) :].strip('"') if joined.startswith(head) else rewrite(value)
-    return _rewritten(value, rewrite)
+    return _rewritten(value, rewrite, rename)

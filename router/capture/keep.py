@@ -5,19 +5,19 @@ import logging
 import queue
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comparators import plain, secrets_of
+from comparators import named, plain, secrets_of
 from crossfade.operation import Effect, Operation
 from crossfade.outcome import Outcome
 from crossfade.results import SAMPLE_LIMIT, Content
 from crossfade.stage import Origin
 from router.capture.call import CapturedCall, line
 from router.capture.files import Files
-from router.capture.masks import Masks, masks_of
+from router.capture.masks import masks_of
 from router.engine import masking
 from router.engine.call import Call
 from router.settings_watch import CaptureSettings
@@ -26,6 +26,7 @@ from router.twins.evidence import Verdict
 log = logging.getLogger("crossfade.capture")
 _WAITING = 256  # calls; more are dropped, counted
 _SHARES = 10_000
+_SECRETS, _SANDBOXES = 64, 4096  # secrets remembered of a sandbox, and sandboxes of which any are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Captures:
         self._masks = masks_of(directory, create=True)
         self._files = Files(directory, keep_bytes=settings.keep_bytes, keep_days=settings.keep_days)
         self._queue: queue.Queue[_Taken | None] = queue.Queue(_WAITING)
+        self._told: dict[str, dict[str, None]] = {}  # sandbox -> secrets that its calls named, oldest first
         self.counts: Counter[str] = Counter()  # kept, dropped:<why>
         self._thread = threading.Thread(target=self._run, name="captures", daemon=True)
         self._thread.start()
@@ -106,11 +108,10 @@ class Captures:
         whole = bool(call.operations)
         lines = []
         for at, operation in enumerate(taken.operations):
-            known = (*taken.ids, *taken.secrets, *secrets_of(operation.arguments))
-            said = {
-                by: _answer(self._masks, operation, call.answers, at, known),
-                by.other: _answer(self._masks, operation, taken.others, at, known),
-            }
+            answers = {by: _answer(operation, call.answers, at), by.other: _answer(operation, taken.others, at)}
+            told = self._named(taken.ids[0], operation, answers.values())
+            known = (*taken.ids, *taken.secrets, *secrets_of(operation.arguments), *told)
+            said = {side: each and self._masks.answer(each, known) for side, each in answers.items()}
             body, complete = self._body(operation, known)
             captured = CapturedCall(
                 id=call.id,
@@ -130,6 +131,19 @@ class Captures:
             lines.append(line(captured))
         return lines
 
+    def _named(self, sandbox: str, operation: Operation, answers: Iterable[Mapping[str, Any] | None]) -> Iterable[str]:
+        """Secrets of this call and of the sandbox's calls before: what one side names, the other may only show."""
+        found = self._told.pop(sandbox, {})
+        body = operation.body if isinstance(operation.body, bytes) and len(operation.body) <= self._body_bytes else b""
+        for part in (dict(operation.arguments), body, *answers):
+            found |= dict.fromkeys(named(part))
+        while len(found) > _SECRETS:
+            del found[next(iter(found))]
+        self._told[sandbox] = found  # at the end: those longest without a call go first
+        while len(self._told) > _SANDBOXES:
+            del self._told[next(iter(self._told))]
+        return found
+
     def _body(self, operation: Operation, known: Sequence[str]) -> tuple[bytes | None, bool]:
         """The body masked, and whether it is all there."""
         if operation.body is None:
@@ -141,9 +155,7 @@ class Captures:
         return (masked, True) if masked == operation.body or len(masked) <= SAMPLE_LIMIT else (None, False)
 
 
-def _answer(
-    masks: Masks, operation: Operation, outcomes: Sequence[Outcome], at: int, known: Sequence[str]
-) -> dict[str, Any] | None:
+def _answer(operation: Operation, outcomes: Sequence[Outcome], at: int) -> dict[str, Any] | None:
     if at >= len(outcomes) or isinstance(outcomes[at].value, Content):
         return None
-    return masks.answer(plain(operation.name, outcomes[at]), known)
+    return plain(operation.name, outcomes[at])

@@ -7,9 +7,11 @@ import pickle
 import secrets
 import sys
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +19,7 @@ from typing import Any, Self
 from comparators import UNCOMPARED, agree
 from comparators.compare import LIMITS
 from comparators.limits import Limits, measure
-from comparators.redact import sealed
+from comparators.redact import sealed, sealed_exactly
 from crossfade.comparison import Comparison, Pair
 from router import tasks
 from router.compare.process import LENGTH_BYTES, READY, decode, frame
@@ -30,6 +32,7 @@ INLINE_NODES = 800
 # Masked between two turns of the event loop: about a millisecond's work.
 SEAL_BYTES = 32 * 1024
 SEAL_ROWS = 100
+SECRETS = 256  # of a pair, looked for in all of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +172,7 @@ class CompareWorker:
         process, kept = self._idle.pop(), None
         try:
             # Secrets are masked before they leave this process; equal ones stay equal.
-            old, new = await self._sealed(pair.old), await self._sealed(pair.new)
+            old, new = await self._both_sealed(pair)
             body = pickle.dumps(Pair(operation=pair.operation, old=old, new=new))
             if process is None or process.process.returncode is not None:
                 process = await self._started(process)
@@ -226,27 +229,38 @@ class CompareWorker:
         self.counts["started"] += 1
         return process
 
-    async def _sealed(self, side: Mapping[str, Any]) -> dict[str, Any]:
+    async def _both_sealed(self, pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Both sides masked. What is a secret on one is one on the other too, where its name may be what differs."""
+        found: dict[str, None] = {}
+        hide = partial(sealed, key=self._key, found=found)
+        old, new = await self._sealed(pair.old, hide), await self._sealed(pair.new, hide)
+        known = tuple(islice(found, SECRETS))
+        if not known:
+            return old, new
+        again = partial(sealed_exactly, secrets=known, key=self._key)
+        return await self._sealed(old, again), await self._sealed(new, again)
+
+    async def _sealed(self, side: Mapping[str, Any], hide: Callable[[Any], Any]) -> dict[str, Any]:
         """One side with its secrets masked, a little at a time: the event loop has better things to do."""
         value = side.get("value")
-        rest: dict[str, Any] = sealed({name: part for name, part in side.items() if name != "value"}, self._key)
+        rest: dict[str, Any] = hide({name: part for name, part in side.items() if name != "value"})
         if not isinstance(value, Mapping):
-            return {**rest, "value": sealed(value, self._key)}
+            return {**rest, "value": hide(value)}
         fields: dict[str, Any] = {}
         for name, part in value.items():
             pieces: list[Any] = []
             if isinstance(part, bytes):
                 for piece in _pieces(part):
-                    pieces.append(sealed(piece, self._key))
+                    pieces.append(hide(piece))
                     await asyncio.sleep(0)
                 fields[name] = b"".join(pieces)
             elif isinstance(part, list):
                 for start in range(0, len(part), SEAL_ROWS):
-                    pieces.extend(sealed(part[start : start + SEAL_ROWS], self._key))
+                    pieces.extend(hide(part[start : start + SEAL_ROWS]))
                     await asyncio.sleep(0)
                 fields[name] = pieces
             else:
-                fields.update(sealed({name: part}, self._key))
+                fields.update(hide({name: part}))
         return {**rest, "value": fields}
 
     def _limit(self, pair: Pair, reason: str, kind: str) -> Comparison:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crossfade import Operation, Origin, done
-from crossfade.results import FileInfo
+from crossfade.results import ExecResult, FileInfo
 from router.capture.call import CapturedCall, calls_in
 from router.capture.files import files_in
 from router.capture.keep import Captures
@@ -116,3 +116,22 @@ def test_what_cannot_be_kept_holds_up_nothing(tmp_path: Path) -> None:
     found = kept(tmp_path, call("s1", odd), call("s1", sound))
 
     assert [each.arguments for each in found] == [{"path": "a"}]
+
+
+def test_what_is_named_a_secret_once_is_masked_in_all_calls_of_the_sandbox_from_then_on(tmp_path: Path) -> None:
+    word = "hunter2-of-a-file"
+    told = call("s1", Operation(name="process.exec", sandbox="s1", arguments={"command": "cat .env"}))
+    told.answers = (done(ExecResult(exit_code=0, output=f"password: {word}\n".encode())),)
+    flipped = Verdict(others=(done(ExecResult(exit_code=0, output=f"qassword: {word}\n".encode())),))
+    later = call("s1", Operation(name="process.exec", sandbox="s1", arguments={"command": "echo"}))
+    later.answers = (done(ExecResult(exit_code=0, output=f"it is {word}\n".encode())),)
+    elsewhere = call("s2", Operation(name="process.exec", sandbox="s2", arguments={"command": "echo"}))
+    elsewhere.answers = later.answers
+
+    found = kept(tmp_path / "one", told, later, verdict=flipped)
+    other = kept(tmp_path / "two", told, elsewhere)
+
+    assert [word in f"{each.old}{each.new}" for each in found] == [False, False]
+    assert len(other) == 2
+    # Of another sandbox nobody knows that it is one.
+    assert [word in str(each.old) for each in other] == [False, True]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from comparators import compare, plain, redacted, sealed, secrets_of
 from comparators.redact import masked, sample
-from crossfade import Pair, done
+from crossfade import Pair, done, refused
 from crossfade.results import CommandInfo, ExecResult, PreviewLink, SandboxInfo, SessionInfo
 
 SECRET = "pl4nted-s3cret-Value-0042"
@@ -165,3 +165,18 @@ def test_masking_half_a_megabyte_of_anything_is_quick(head: str, text: str) -> N
     redacted(head + text * (500_000 // len(text)))
 
     assert time.perf_counter() - before < 5
+
+
+@pytest.mark.parametrize("word", ["status", "exit_code", "output", "value"])
+def test_a_variables_value_that_is_called_like_a_field_hides_no_difference(word: str) -> None:
+    old, new = (
+        plain("process.exec", done(ExecResult(exit_code=code, output=b"x")), secrets=(word,)) for code in (0, 1)
+    )
+    refusal = plain("process.exec", refused(500, "INTERNAL", "x"), secrets=(word,))
+
+    assert [each.path for each in compare(Pair(operation="process.exec", old=old, new=new)).differences] == [
+        "exit_code"
+    ]
+    assert [each.path for each in compare(Pair(operation="process.exec", old=old, new=refusal)).differences] == [
+        "status"
+    ]

@@ -18,6 +18,7 @@ Case = tuple[str, Outcome, Outcome]
 data = st.binary(min_size=1, max_size=60)
 paths = st.sampled_from(["/workspace/index.html", "a.txt", "uploads/ünï.bin"])
 words = st.from_regex(r"\A[a-zA-Z][a-zA-Z =./_-]{0,20}\Z")
+names_of_files = words.filter(lambda word: "/" not in word)
 line_lists = st.lists(words, min_size=1, max_size=6)
 
 
@@ -54,13 +55,13 @@ def file_missing(draw: st.DrawFn) -> Case:
 
 @st.composite
 def list_missing_entry(draw: st.DrawFn) -> Case:
-    names = draw(st.lists(words, min_size=1, max_size=5, unique=True))
+    names = draw(st.lists(names_of_files, min_size=1, max_size=5, unique=True))
     return "fs.list", listing(names), listing(names[:-1])
 
 
 @st.composite
 def list_extra_entry(draw: st.DrawFn) -> Case:
-    names = draw(st.lists(words, max_size=5, unique=True))
+    names = draw(st.lists(names_of_files, max_size=5, unique=True))
     return "fs.list", listing(names), listing([*names, "0extra"])
 
 

@@ -230,7 +230,10 @@ async def test_closing_ends_every_process_and_leaves_no_zombie() -> None:
 
 async def test_secrets_do_not_reach_the_process_and_their_difference_does() -> None:
     async with CompareWorker() as worker:
-        side = await worker._sealed(ran(f"VNC_PASSWORD={SECRET}\n".encode() * 5000))
+        sides = await worker._both_sealed(
+            Pair(operation="process.exec", old=ran(f"VNC_PASSWORD={SECRET}\n".encode() * 5000), new=ran(b""))
+        )
+        side = sides[0]
         comparison = await worker.compare(
             exec_pair(f"VNC_PASSWORD={SECRET}\n".encode(), f"VNC_PASSWORD={SECRET}x\n".encode())
         )
@@ -263,3 +266,30 @@ def test_a_comparison_survives_the_way_back() -> None:
     comparison = compare(Pair(operation="sandbox.get", old=old, new=new))
 
     assert signatures(decode(encode(comparison))) == signatures(comparison)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (f"password: {SECRET}\n", f"qassword: {SECRET}\n"),
+        (f"key is {SECRET}\n", f"API_KEY={SECRET}\n"),
+        (f"token: {SECRET} ok\n", f"{SECRET}\n"),
+    ],
+)
+async def test_what_is_a_secret_on_one_side_is_shown_of_neither(old: str, new: str) -> None:
+    async with CompareWorker() as worker:
+        found = await worker.compare(exec_pair(old.encode(), new.encode()))
+
+    assert found.differences
+    assert all(SECRET not in each.old + each.new for each in found.differences)
+
+
+async def test_a_secret_called_like_a_field_hides_no_difference() -> None:
+    async with CompareWorker() as worker:
+        for word in ("status", "output", "exit_code", "value"):
+            text = f"TOKEN={word}xx {word}\n"
+            assert (
+                await worker.compare(exec_pair(f"TOKEN={word}\n".encode(), f"TOKEN={word}\n2\n".encode()))
+            ).differences
+            coded = Pair(operation="process.exec", old=ran(text.encode()), new=ran(text.encode(), 1))
+            assert [each.path for each in (await worker.compare(coded)).differences] == ["exit_code"]

@@ -1,7 +1,6 @@
 """Planted secrets: driven through every stage, equal and differing answers; then looked for in everything we keep."""
 
 import asyncio
-import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 
+from tests.journeys.leaks import holds
 from tests.journeys.probes import SDK_HEADERS, Probe, create, recorded, twins, use_flags
 from tests.journeys.stack import ALL_TOOLS, KEY, Stack, stack
 
@@ -69,7 +69,7 @@ async def test_planted_secrets_are_found_nowhere(tmp_path: Path) -> None:
     kept |= {path.name: path.read_bytes() for path in _files(tmp_path)}
     assert {"router.log", "crossfade.db", "old.log", "new.log", "telemetry"} <= kept.keys()
     assert kept["telemetry"]
-    leaks = {(name, secret) for name, data in kept.items() for secret in planted if _holds(data, secret)}
+    leaks = {(name, secret) for name, data in kept.items() for secret in planted if holds(data, secret)}
     assert leaks == set()
 
 
@@ -157,29 +157,6 @@ def _files(directory: Path) -> list[Path]:
         for path in directory.rglob("*")
         if path.is_file() and not any(path.is_relative_to(each) for each in inside) and path.suffix != ".toml"
     ]
-
-
-def _holds(data: bytes, secret: str) -> bool:
-    return any(form in data for form in _forms(secret))
-
-
-def _forms(secret: str) -> list[bytes]:
-    """As it is, percent-encoded where that differs, and in base64 at each of the three offsets."""
-    raw = secret.encode()
-    forms = [raw]
-    for shift in range(3):
-        coded = base64.b64encode(b"\0" * shift + raw)
-        # Only the digits that depend on nothing but the secret.
-        start = -(-shift * 8 // 6)
-        end = (shift + len(raw)) * 8 // 6
-        forms += [coded[start:end], coded[start:end].translate(bytes.maketrans(b"+/", b"-_"))]
-    return forms
-
-
-def test_forms_find_a_secret_inside_base64() -> None:
-    for before in ("", "a", "ab", "abc"):
-        assert _holds(base64.b64encode(f"{before}plain-vnc-word and more".encode()), "plain-vnc-word")
-    assert not _holds(base64.b64encode(b"something else entirely"), "plain-vnc-word")
 
 
 @contextlib.asynccontextmanager
