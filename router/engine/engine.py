@@ -28,6 +28,7 @@ from router.front.daytona.missing import capability
 from router.front.daytona.rewrite import rewrite, rewrites
 from router.front.daytona.routes import match
 from router.twins.evidence import Verdict
+from router.twins.outsiders import SSH, distrust
 from router.twins.registry import Registry
 from router.twins.state import Twin
 from router.wire import headers as rules
@@ -270,6 +271,9 @@ class Engine:
             return
         else:
             answer = await call.client.unless_gone(self.forward.fetch(call, body, ANSWER_LIMIT))
+            if operation == "sandbox.ssh" and call.method == "POST" and answer.status < 300:
+                # Before the answer: who has it may write at once.
+                await distrust(self.twincalls.registry, twin, SSH)
             if answer.status < 300:
                 self.twincalls.answers.keys.accept(call, twin, self.twincalls.sides.clock.monotonic())
                 await self.lifecycle.learn_interval(call, twin, body)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from crossfade.errors import CrossfadeError
 from router.twins.keeper import Keeper
+from router.twins.outsiders import DRIFTED, distrust
 from router.twins.settle import SettleFailed, rejoin
 from router.twins.state import Twin
 from router.wire.headers import call_id
@@ -16,6 +17,7 @@ from router.wire.headers import call_id
 log = logging.getLogger("crossfade.patrol")
 _HOUR = 3_600.0
 _SECONDS = 120.0  # for one comparison
+_HELD = 2  # times that a sandbox differed, after which somebody writes to it past us
 
 # Writes down that a twin's trees differed (its id, paths) though nothing said so. Blocks, so it is asked on a thread.
 Tell = Callable[[str, Sequence[str]], None]
@@ -30,6 +32,7 @@ class Patrol:
     per_hour: float
     chance: random.Random = field(default_factory=random.Random)
     results: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)  # how often each sandbox differed
 
     async def run(self) -> None:
         """Look for ever."""
@@ -56,6 +59,9 @@ class Patrol:
             return
         self.results["differing"] += 1
         log.error("two sides that were believed equal differ", extra={"sandbox": twin.id, "differing": len(paths)})
+        self.found[twin.id] += 1
+        if self.found[twin.id] >= _HELD:
+            await distrust(self.keeper.registry, twin, DRIFTED)
         rejoin(twin)
         self.keeper.settle_soon(twin)
         try:

@@ -10,6 +10,7 @@ import pytest
 from crossfade.errors import Unreachable
 from crossfade.operation import Operation
 from crossfade.outcome import Outcome, refused
+from router.twins.outsiders import DRIFTED
 from router.twins.patrol import Patrol
 from tests.twins.stand import ROOT, Stand, answering, tree, wait_until
 from tests.twins.talking import Talk
@@ -60,6 +61,22 @@ async def test_a_side_changed_behind_our_back_is_told_of_and_made_equal_again(st
         assert await tree(stand.old) == await tree(stand.new)
         await patrol.look()
         assert patrol.results["equal"] == 1
+
+
+async def test_a_sandbox_that_differs_again_is_held_until_somebody_says_who_writes_to_it(stand: Stand) -> None:
+    async with patrolling(stand) as (patrol, told, _):
+        for data in (b"2", b"3"):
+            await stand.new.put(f"{ROOT}/f", data)
+            await patrol.look()
+            await wait_until(lambda: not stand.twin.dirty_paths and not stand.twin.settling, "the settle")
+            await wait_until(lambda: stand.twin.row.bypass or stand.twin.clean(stand.clock.monotonic()), "the end")
+
+        assert (len(told.said), stand.rows.rows[stand.twin.id].held) == (2, DRIFTED)
+        assert stand.twin.row.bypass
+        await wait_until(lambda: patrol.keeper.settling == set(), "the settle")
+        assert await stand.new.get(f"{ROOT}/f") == b"1"
+        await patrol.look()
+        assert len(told.said) == 2
 
 
 async def test_what_cannot_be_written_down_is_repaired_all_the_same(stand: Stand) -> None:
