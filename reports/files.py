@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from ctypes.util import find_library
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,8 +26,8 @@ def render(data: ReportData, t: Language = ENGLISH) -> Mapping[str, bytes]:
 
 
 def can_print() -> bool:
-    """Whether WeasyPrint is installed, an extra: `pip install crossfade[pdf]`."""
-    return find_spec("weasyprint") is not None
+    """Whether WeasyPrint is installed, an extra (`pip install crossfade[pdf]`), and Pango, which it draws with."""
+    return find_spec("weasyprint") is not None and find_library("pangoft2-1.0") is not None
 
 
 def as_pdf(page: str) -> bytes:

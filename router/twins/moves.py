@@ -29,6 +29,7 @@ _POLL_SECONDS = 0.1
 _REST_SECONDS = 5.0
 _ROUNDS = 3  # settles before the fence, until nothing moves between them
 _AGAIN_SECONDS = 60.0  # between tries of a sandbox that stays idle
+_WAITS = (0.5, 2.0, 8.0, 0.0)  # after each try at a start: what a start itself runs and writes ends by itself
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +65,8 @@ class Moves:
     async def at_start(self, twin: Twin, *, fresh: bool) -> None:
         """Both sides were told to start. Nothing runs but what the template starts: the seat may move.
 
-        `fresh`: it is known to have been stopped, so what runs before the first call is what it is born with.
+        `fresh`: it is known to have been stopped, so what runs before the first call is what it is born with. The first
+        try holds process calls; it is tried again until one comes, since a side that has just started is busy.
         """
         call_id.set("")
         gen = twin.gen
@@ -74,12 +76,26 @@ class Moves:
             if fresh:
                 await self._born_again(twin, gen)
             await self._rested(twin, gen)
-            await self._move(twin)
+            await self._tried(twin)
         except NotMoved as error:
             await self._held(twin, f"seat did not move at start: {error}")
         finally:
             self.called_off(twin)
         self.consider(twin)
+
+    async def _tried(self, twin: Twin) -> None:
+        """Move it, now or soon. Raises NotMoved."""
+        mutations = twin.mutations
+        for wait in _WAITS:
+            try:
+                return await self._move(twin)
+            except NotMoved as error:
+                self.called_off(twin)
+                log.info("seat not moved yet", extra={"sandbox": twin.id, "reason": str(error)})
+                await asyncio.sleep(wait)
+                if not wait or twin.mutations != mutations or not self.wished(twin):
+                    raise
+        raise AssertionError("the last wait ends it")
 
     def consider(self, twin: Twin) -> None:
         """Move it once it is idle, if its flags ask for that."""

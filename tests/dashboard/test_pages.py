@@ -14,6 +14,7 @@ from router.dashboard.users import Role
 from router.store.database import open_database
 from router.store.judgements import SqlJudgements
 from tests.dashboard.place import PASSWORD, PATIENCE, Forms, Place, place, signed_in
+from tests.journeys.probes import twins
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGES = (
@@ -30,6 +31,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
         async with await found.system.client() as client:
             for id in found.sandboxes:
                 await client.get(f"/api/toolbox/{id}/toolbox/files", params={"path": "/workspace"})
+        await twins(found.system, found.sandboxes)
         yield found
 
 

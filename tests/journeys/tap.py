@@ -31,7 +31,7 @@ class Seen:
 
 @dataclass(eq=False)
 class Tap:
-    """Relays 127.0.0.1:port to the target and keeps what it saw. Can hang, refuse or slow the way down."""
+    """Relays 127.0.0.1:port to the target and keeps what it saw. Can hang, refuse, slow, cut or garble."""
 
     target: str  # host:port
     seen: list[Seen] = field(default_factory=list)
@@ -40,6 +40,9 @@ class Tap:
     port: int = 0
     hung: bool = False
     delay_seconds: float = 0.0
+    garbage: bytes = b""  # answered to everything, and the connection closed
+    cut_up: int = 0  # bytes of a request after which its connection is cut; 0: never
+    cut_down: int = -1  # bytes of an answer after which it is; 0: before the first; -1: never
     _server: asyncio.Server | None = None
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -87,13 +90,20 @@ class Tap:
         try:
             requests = _Requests(self.seen)
             answers = _Answers(requests)
-            up = asyncio.create_task(self._up(reader, there_writer, requests))
-            down = asyncio.create_task(self._down(there_reader, writer, answers))
+            way = _Way()
+            up = asyncio.create_task(self._up(reader, there_writer, requests, way))
+            down = asyncio.create_task(self._down(there_reader, writer, answers, way))
+            cut = asyncio.create_task(way.cut.wait())
+            both = asyncio.gather(up, down)
             try:
-                await asyncio.wait({up, down}, return_when=asyncio.ALL_COMPLETED)
+                await asyncio.wait({both, cut}, return_when=asyncio.FIRST_COMPLETED)
+                if way.cut.is_set():
+                    writer.transport.abort()
+                    there_writer.transport.abort()
             finally:
-                up.cancel()
-                down.cancel()
+                for each in (both, cut):
+                    each.cancel()
+                await asyncio.gather(both, cut, return_exceptions=True)
         except asyncio.CancelledError:
             pass  # the tap closes; asyncio would log a cancelled connection as an error
         finally:
@@ -101,18 +111,35 @@ class Tap:
             there_writer.close()
             self._tasks.discard(task)
 
-    async def _up(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, requests: "_Requests") -> None:
+    async def _up(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, requests: "_Requests", way: "_Way"
+    ) -> None:
         with _ending(sink):
             while data := await source.read(262_144):
                 self.bytes_up += len(data)
                 requests.feed(data)
+                room = self.cut_up - way.up
+                way.up += len(data)
+                if self.cut_up and room < len(data):
+                    sink.write(data[: max(0, room)])
+                    await sink.drain()
+                    way.cut.set()
+                    return
                 sink.write(data)
                 await sink.drain()
 
-    async def _down(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: "_Answers") -> None:
+    async def _down(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: "_Answers", way: "_Way"
+    ) -> None:
         with _ending(sink):
             while data := await source.read(262_144):
                 self.bytes_down += len(data)
+                way.up = 0
+                if self.garbage or self.cut_down >= 0:
+                    sink.write(self.garbage or data[: self.cut_down])
+                    await sink.drain()
+                    way.cut.set()
+                    return
                 while self.hung:
                     await asyncio.sleep(0.02)
                 if self.delay_seconds:
@@ -120,6 +147,14 @@ class Tap:
                 answers.feed(data)
                 sink.write(data)
                 await sink.drain()
+
+
+@dataclass(slots=True)
+class _Way:
+    """One connection: bytes that went up since the last answer, and whether it is cut."""
+
+    up: int = 0
+    cut: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @contextlib.contextmanager

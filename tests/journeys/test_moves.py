@@ -24,12 +24,13 @@ async def shown(system: Stack, sandbox: str) -> dict[str, Any]:
 
 
 async def until(system: Stack, sandbox: str, **wanted: str) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = await shown(system, sandbox)
-            if wanted.items() <= found.items():
-                return
-            await asyncio.sleep(0.1)
+    found: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not wanted.items() <= (found := await shown(system, sandbox)).items():
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise AssertionError(f"{sandbox} is not {wanted}: {found}") from None
 
 
 async def restart(client: httpx2.AsyncClient, sandbox: str) -> None:

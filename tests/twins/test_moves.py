@@ -222,6 +222,22 @@ async def test_a_settle_that_failed_while_only_one_side_had_started_keeps_nothin
         assert told == [Origin.NEW]
 
 
+@pytest.mark.parametrize("called", [False, True])
+async def test_what_a_start_itself_runs_is_waited_for_until_a_call_comes(stand: Stand, called: bool) -> None:
+    async with moving(stand) as (moves, talk, told):
+        await talk.say("process.exec", offer=False, command="(sleep 1.5 >/dev/null 2>&1 &)")
+        moves.announce(stand.twin)
+        starting = asyncio.create_task(moves.at_start(stand.twin, fresh=False))
+        while stand.twin.fence_process is not None:
+            await asyncio.sleep(0.01)
+        if called:
+            finish(stand.twin, admit(stand.twin, write(F), stand.clock.monotonic()).call, equal=False)
+        await starting
+
+        assert told == ([] if called else [Origin.NEW])
+        assert ("processes run" in stand.rows.rows[stand.twin.id].held) is called
+
+
 async def test_a_call_that_lost_patience_at_a_start_keeps_the_seat(stand: Stand) -> None:
     async with moving(stand) as (moves, _, _):
         moves.announce(stand.twin)
